@@ -1,0 +1,95 @@
+# The project's commands. `make` alone lists them; each one brings what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+# What follows in ARGS goes to the program: make demo ARGS=--once, make test ARGS='-k gate'
+ARGS ?=
+
+UV_VERSION := 0.13.8
+UV ?= $(or $(shell command -v uv),.venv-tools/bin/uv)
+# The machine's own Python, never a downloaded one.
+export UV_PYTHON := $(PYTHON)
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV
+
+BIN := .venv/bin
+SCRIPTS := $(wildcard scripts/*.sh scripts/bench/*.sh) .ci/run
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: .venv/.installed-dev  ## make .venv with the command llm-router and all development tools
+	@echo "ready: $(BIN)/llm-router"
+
+.PHONY: demo
+demo: .venv/.installed  ## run the router on local llama.cpp clusters (ARGS=--once to end after the show)
+	@$(BIN)/llm-router demo $(ARGS)
+
+.PHONY: test
+test: .venv/.installed-dev  ## run the whole default suite; Debian packages are installed where possible
+	@scripts/debian-packages.sh test
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: .venv/.installed-dev  ## run the tests that are quick: the inner loop
+	$(BIN)/pytest -m 'not slow and not e2e' $(ARGS)
+
+.PHONY: check
+check: .venv/.installed-dev docs  ## lint, types, import rules, shell scripts, generated files, docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/shellcheck $(SCRIPTS)
+	$(BIN)/llm-router schema | diff - router/router.schema.json || { echo "run: make schema"; exit 1; }
+
+.PHONY: format
+format: .venv/.installed-dev  ## put the code into the form that check demands
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: schema
+schema: .venv/.installed-dev  ## write router/router.schema.json anew from the configuration's types
+	$(BIN)/llm-router schema > router/router.schema.json.new
+	mv router/router.schema.json.new router/router.schema.json
+
+.PHONY: docs
+docs: .venv/.installed-dev  ## check that links, commands, options and files named in the documents exist
+	$(BIN)/python scripts/check_docs.py
+
+.PHONY: bench
+bench: .venv/.installed-dev  ## measure CPU time per request beside nginx and a plain Python proxy
+	@scripts/debian-packages.sh bench
+	$(BIN)/python scripts/bench/run.py $(ARGS)
+
+.PHONY: tools
+tools: $(filter .venv-tools/%,$(UV))  ## build the heavy components that some tests need, into the user's cache
+	@PATH="$(abspath .venv-tools/bin):$$PATH" scripts/tools.sh
+
+.PHONY: setup
+setup:  ## say what this workstation lacks and how to get it
+	@scripts/setup.sh
+
+.PHONY: clean
+clean:  ## remove what was installed or built inside the checkout
+	rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	find router infra models tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv-tools/bin/uv:
+	@scripts/get-uv.sh "$(PYTHON)" .venv-tools $(UV_VERSION)
+
+# Inexact: the demo's smaller set of packages takes nothing away from a development environment.
+.venv/.installed: pyproject.toml uv.lock | $(filter .venv-tools/%,$(UV))
+	@echo "installing the router and llama.cpp into .venv"
+	@$(UV) sync --frozen --inexact --no-dev --extra demo
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml uv.lock | $(filter .venv-tools/%,$(UV))
+	@echo "installing the router, llama.cpp and the development tools into .venv"
+	@$(UV) sync --frozen --inexact --extra demo
+	@touch .venv/.installed $@
