@@ -1,0 +1,1 @@
+"""What ``tiny_models.py`` makes its two models with."""

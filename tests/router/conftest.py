@@ -1,0 +1,25 @@
+"""What all tests of the router may share: the tiny models and a running llama.cpp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from llm_router.demo.models import Models
+from llm_router.demo.models import tiny_models as make_tiny_models
+from tests.router.llama import Llama, running_llama
+
+
+@pytest.fixture(scope="session")
+def tiny_models(request: pytest.FixtureRequest) -> Models:
+    """The paths of both tiny GGUF models, made once into the user's cache and said so."""
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    return make_tiny_models(lambda line: terminal.write_line(line) if terminal else None)
+
+
+@pytest.fixture(scope="session")
+def llama(tiny_models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
+    """One llama.cpp with the small model, 4 slots of 2048 tokens, for the whole session: leave no request running."""
+    with running_llama(tiny_models.small, tmp_path_factory.mktemp("llama") / "llama.log") as server:
+        yield server
