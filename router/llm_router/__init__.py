@@ -1,0 +1,3 @@
+"""The multi-cloud LLM router."""
+
+__version__ = "0.1.0"

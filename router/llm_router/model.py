@@ -1,0 +1,250 @@
+"""The router's vocabulary as frozen values: no I/O, no clock, no behaviour beyond arithmetic on themselves.
+
+One word, one thing: a *target* is one routable (cluster or provider, model) pair, a *signal* one measured input,
+a *snapshot* the frozen view of all signals that a decision reads, a *decision* the ordered targets with the
+rejected ones and the reasons. Money is USD, tokens are counted singly, times end in ``_s`` or ``_ms``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+Kind = Literal["cluster", "provider"]
+WireName = Literal["openai", "anthropic", "gemini"]
+State = Literal["up", "starting", "zero", "draining", "down"]
+Health = Literal["healthy", "unhealthy", "unknown"]
+Basis = Literal["capacity", "realised", "marginal"]
+Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+
+# ---------------------------------------------------------------- money and tokens
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """Tokens of one answer in the form that all wire formats are brought to.
+
+    The whole input is ``input_tokens + cache_read_tokens + cache_write_tokens``; ``reasoning_tokens`` are a part of
+    ``output_tokens``. ``estimated`` marks figures that the router counted because the upstream gave none.
+    """
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def all_input_tokens(self) -> int:
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    @property
+    def all_tokens(self) -> int:
+        return self.all_input_tokens + self.output_tokens
+
+
+class Rate(Struct, frozen=True):
+    """USD per 1K tokens of one kind. ``tiers`` holds ``(input tokens above which, USD per 1K)``, ascending; the whole
+    request is charged at the highest tier that its input exceeds."""
+
+    usd_per_1k: float
+    tiers: tuple[tuple[int, float], ...] = ()
+
+    def at(self, all_input_tokens: int) -> float:
+        usd = self.usd_per_1k
+        for above, tier_usd in self.tiers:
+            if all_input_tokens > above:
+                usd = tier_usd
+        return usd
+
+
+class ListPrice(Struct, frozen=True, kw_only=True):
+    """What a provider lists for one model. ``source`` says where from, ``as_of`` is an ISO date."""
+
+    input: Rate
+    output: Rate
+    cache_read: Rate
+    cache_write: Rate
+    source: str
+    as_of: str = ""
+
+
+class ClusterCost(Struct, frozen=True, kw_only=True):
+    """USD per 1K generated tokens of one pool in the three bases, side by side, never mixed.
+
+    ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare.
+    ``input_ratio`` is what a prompt token costs as a share of a generated one (decode speed over prefill speed).
+    """
+
+    capacity: float | None = None
+    realised: float | None = None
+    marginal: float | None = None
+    decision: float | None = None
+    input_ratio: float = 1.0
+    measured: bool = False
+    price_source: str = ""
+    price_age_s: float | None = None
+    stale: bool = False
+
+
+# ---------------------------------------------------------------- targets and what is known of them
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """One routable (cluster or provider, model) pair, as the configuration states it.
+
+    ``name`` is the owner's name where the owner serves one model, else ``owner/model``. ``aliases`` are further model
+    names that it answers for (``modelMapping``); ``any_model`` means that its owner declares no models and accepts
+    every name. ``always_on`` is false for pools that may scale to zero.
+    """
+
+    name: str
+    kind: Kind
+    owner: str
+    model: str
+    wire: WireName = "openai"
+    any_model: bool = False
+    aliases: frozenset[str] = frozenset()
+    region: str = ""
+    cloud: str = ""
+    compliance: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    context_length: int | None = None
+    priority: int = 1
+    always_on: bool = True
+    list_price: ListPrice | None = None
+    prefill_tokens_per_second: float | None = None
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """All signals about one target at one moment. Times are monotonic seconds of the router's clock."""
+
+    target: Target
+    state: State = "up"
+    health: Health = "unknown"
+    retry_at: float = 0.0
+    retry_reason: str = ""
+    probing: bool = False
+    p95_latency_ms: float | None = None
+    first_token_ms: float | None = None
+    queue_depth: int = 0
+    pending: int = 0
+    slots_total: int | None = None
+    cost: ClusterCost | None = None
+
+
+class Snapshot(Struct, frozen=True):
+    """What one decision reads: every target's view, in configuration order, and the moment it is valid for."""
+
+    views: tuple[View, ...]
+    now: float
+
+
+# ---------------------------------------------------------------- requests and decisions
+
+
+class Requirements(Struct, frozen=True, kw_only=True):
+    """Hard constraints of one request: a target that breaks one is never used. Every field only tightens."""
+
+    compliance: frozenset[str] = frozenset()
+    region: str | None = None
+    max_latency_ms: int | None = None
+    max_usd_per_1k_tokens: float | None = None
+    exact_model: bool = False
+    target: str | None = None
+    allowed_models: frozenset[str] | None = None
+    allowed_targets: frozenset[str] | None = None
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a request is: everything that a decision may depend on, and nothing of its text.
+
+    ``needs`` names features that change the meaning of the answer (``tools``, ``vision``, ``json_schema``, ``n``,
+    ``logprobs``). Token counts are estimates made before sending.
+    """
+
+    model: str
+    stream: bool = False
+    input_tokens: int = 1
+    max_tokens: int | None = None
+    expected_output_tokens: int = 256
+    complexity: float = 0.0
+    needs: frozenset[str] = frozenset()
+    requirements: Requirements = Requirements()
+    strategy: str | None = None
+    session: str | None = None
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """One allowed target in the order of a decision. ``None`` costs are unknown."""
+
+    target: Target
+    reason: str
+    usd_per_1k_tokens: float | None
+    estimated_usd: float | None
+
+
+class Rejection(Struct, frozen=True):
+    """A target that this request must not or cannot use. ``code`` is stable, ``detail`` is for people."""
+
+    target: str
+    code: str
+    detail: str
+
+    @property
+    def reason(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """The ordered targets, the rejected ones with reasons, and the estimates. ``baseline`` is the cheapest external
+    target that satisfies the requirements: what savings are measured against, ``None`` if there is none."""
+
+    strategy: str
+    rule: str | None
+    facts: Facts
+    choices: tuple[Choice, ...]
+    rejected: tuple[Rejection, ...]
+    baseline: Target | None = None
+
+
+# ---------------------------------------------------------------- what a pool says of itself
+
+
+class ServedModel(Struct, frozen=True):
+    name: str
+    context_length: int | None = None
+
+
+class TokensPerSecond(Struct, frozen=True, kw_only=True):
+    """Generated tokens per second of a whole pool: ``capacity`` when busy (last measured, kept while idle),
+    ``realised`` over the whole window. ``prefill`` is the speed of reading prompts."""
+
+    capacity: float | None = None
+    realised: float | None = None
+    prefill: float | None = None
+
+
+class PoolCost(Struct, frozen=True, kw_only=True):
+    capacity: float | None = None
+    realised: float | None = None
+    marginal: float | None = None
+
+
+class ClusterStatus(Struct, frozen=True, kw_only=True):
+    """The body of ``GET /cluster/status``: what gate and exporter tell the router. ``measured_at`` is a Unix time."""
+
+    target: str
+    state: State
+    models: tuple[ServedModel, ...] = ()
+    nodes: int = 1
+    node_usd_per_hour: float | None = None
+    price_source: str | None = None
+    price_age_s: float | None = None
+    slots_total: int = 0
+    slots_busy: int = 0
+    queue_depth: int = 0
+    tokens_per_second: TokensPerSecond = field(default_factory=TokensPerSecond)
+    usd_per_1k_tokens: PoolCost = field(default_factory=PoolCost)
+    measured_at: float = 0.0

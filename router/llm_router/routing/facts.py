@@ -1,0 +1,195 @@
+"""What a request is: the caller's JSON read once, strictly, and boiled down to the facts that a decision may use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from ..errors import ClientError
+from ..model import Facts, Requirements
+from .complexity import score
+from .strict_json import strict_object
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+NEEDS = frozenset({"tools", "vision", "audio", "json_schema", "n", "logprobs"})
+MAX_MESSAGES = 2048
+MAX_CHOICES = 8
+
+BYTES_PER_TOKEN = 4
+TOKENS_PER_MESSAGE = 4
+TOKENS_PER_IMAGE = 765
+"""A 1024×1024 picture in OpenAI's high detail; others are of this order."""
+
+EXPECTED_OUTPUT_TOKENS = 256
+"""What an answer without ``max_tokens`` is reckoned with before sending."""
+
+
+class Message(Struct):
+    """As much of a chat message as the router reads. Its other fields travel in ``ChatRequest.fields``."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+
+class ChatRequest(Struct, frozen=True, kw_only=True):
+    """An OpenAI chat request: the fields that the router reads, and every top-level field as the bytes it came in, so
+    that what is passed on is what was sent."""
+
+    fields: dict[str, Raw]
+    model: str
+    messages: list[Message]
+    stream: bool
+    include_usage: bool
+    max_tokens: int | None
+    needs: frozenset[str]
+
+
+class _StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class _ResponseFormat(Struct):
+    type: str
+
+
+class _Body(Struct):
+    model: str
+    messages: list[Message]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    tools: list[Raw] | None = None
+    functions: list[Raw] | None = None
+    response_format: _ResponseFormat | None = None
+    modalities: list[str] | UnsetType | None = UNSET
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+
+
+def read_chat(body: bytes) -> ChatRequest:
+    """The body of ``POST /v1/chat/completions``. Raises ``ClientError`` 400 that names the field at fault."""
+    fields = strict_object(body)
+    try:
+        parsed = _decode(body)
+    except msgspec.ValidationError as exc:
+        raise _invalid(exc) from exc
+    _check(parsed)
+    return ChatRequest(
+        fields=fields,
+        model=parsed.model,
+        messages=parsed.messages,
+        stream=bool(parsed.stream),
+        include_usage=bool(parsed.stream_options and parsed.stream_options.include_usage),
+        max_tokens=parsed.max_completion_tokens if parsed.max_completion_tokens is not None else parsed.max_tokens,
+        needs=frozenset(_needs(parsed)),
+    )
+
+
+def facts_of(
+    chat: ChatRequest,
+    requirements: Requirements,
+    *,
+    strategy: str | None = None,
+    session: str | None = None,
+) -> Facts:
+    """The facts of a chat request under these requirements."""
+    return Facts(
+        model=chat.model,
+        stream=chat.stream,
+        input_tokens=estimate_input_tokens(chat),
+        max_tokens=chat.max_tokens,
+        expected_output_tokens=min(chat.max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS),
+        complexity=score(_asked(chat.messages)),
+        needs=chat.needs,
+        requirements=requirements,
+        strategy=strategy,
+        session=session,
+    )
+
+
+def estimate_input_tokens(chat: ChatRequest) -> int:
+    """Prompt tokens before sending: UTF-8 bytes of all texts over four, a few a message, pictures and tools extra."""
+    size = images = 0
+    for message in chat.messages:
+        if isinstance(message.content, str):
+            size += len(message.content.encode())
+        for part in message.content if isinstance(message.content, list) else ():
+            if part.get("type") == "image_url":
+                images += 1
+            else:
+                size += len(str(part.get("text", "")).encode())
+    if "tools" in chat.fields:
+        size += len(bytes(chat.fields["tools"]))
+    return 1 + size // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * len(chat.messages) + TOKENS_PER_IMAGE * images
+
+
+def _asked(messages: list[Message]) -> str:
+    """What the user asks now: the last user message. Earlier turns were already answered by somebody."""
+    for message in reversed(messages):
+        if message.role == "user":
+            if isinstance(message.content, str):
+                return message.content
+            return "\n".join(str(part.get("text", "")) for part in message.content or ())
+    return ""
+
+
+def _check(body: _Body) -> None:
+    if not MODEL_NAME.fullmatch(body.model) or ".." in body.model:
+        raise ClientError(400, "invalid_model", "The model name has characters that no model has.", param="model")
+    if not body.messages:
+        raise ClientError(400, "invalid_request_error", "At least one message is needed.", param="messages")
+    if len(body.messages) > MAX_MESSAGES:
+        message = f"At most {MAX_MESSAGES} messages are taken, got {len(body.messages)}."
+        raise ClientError(400, "invalid_request_error", message, param="messages")
+    for index, item in enumerate(body.messages):
+        if item.role not in ROLES:
+            message = f"Unknown role {item.role[:40]!r}; known are {', '.join(sorted(ROLES))}."
+            raise ClientError(400, "invalid_request_error", message, param=f"messages[{index}].role")
+    for name, value, least in (
+        ("max_tokens", body.max_tokens, 1),
+        ("max_completion_tokens", body.max_completion_tokens, 1),
+        ("n", body.n, 1),
+    ):
+        if value is not None and value < least:
+            raise ClientError(400, "invalid_request_error", f"{name} must be at least {least}.", param=name)
+    if body.n is not None and body.n > MAX_CHOICES:
+        raise ClientError(400, "invalid_request_error", f"n may be at most {MAX_CHOICES}.", param="n")
+
+
+def _needs(body: _Body) -> list[str]:
+    needs = []
+    if body.tools or body.functions:
+        needs.append("tools")
+    if body.n is not None and body.n > 1:
+        needs.append("n")
+    if body.logprobs:
+        needs.append("logprobs")
+    if body.response_format is not None and body.response_format.type != "text":
+        needs.append("json_schema")
+    kinds = {
+        part.get("type") for message in body.messages if isinstance(message.content, list) for part in message.content
+    }
+    if "image_url" in kinds:
+        needs.append("vision")
+    if "input_audio" in kinds or (isinstance(body.modalities, list) and "audio" in body.modalities):
+        needs.append("audio")
+    return needs
+
+
+def _invalid(exc: msgspec.ValidationError) -> ClientError:
+    text = str(exc)
+    found = _PATH.search(text)
+    param = found.group(1) if found else None
+    message = _PATH.sub("", text)
+    if param is None and "missing required field" in message:
+        param = message.split("`")[1]
+    return ClientError(400, "invalid_request_error", message + ".", param=param)

@@ -1,0 +1,214 @@
+"""Who must not or cannot answer a request: one small check per requirement, in a fixed order, failing closed.
+
+A check looks at one target and returns what is wrong with it, for people, or ``None``. The checks of ``LASTING`` find
+what no waiting would mend for this request, those of ``PASSING`` what may be over in a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from ..model import Facts, Rejection, Target, View
+from ..pricing.estimate import estimate
+from .complexity import COMPLEX
+from .policy import Policy
+
+AUTO = "auto"
+"""The model name that every target accepts."""
+
+DECLARED_NEEDS = frozenset({"vision", "audio"})
+"""What a self-hosted model cannot do unless its cluster declares it as a capability: most have no projector."""
+
+
+class Question(Struct, frozen=True):
+    """What is asked of every target: the request, the policy, the moment (monotonic seconds), and the target that the
+    default route gives a name that nobody accepts."""
+
+    facts: Facts
+    policy: Policy
+    now: float
+    routed: str | None = None
+
+
+Check = Callable[[View, Question], str | None]
+
+
+def reject(view: View, question: Question) -> Rejection | None:
+    """The first reason why this target is not allowed, ``None`` where it is."""
+    for code, check in _CHECKS:
+        detail = check(view, question)
+        if detail is not None:
+            return Rejection(view.target.name, code, detail)
+    return None
+
+
+def accepts(target: Target, facts: Facts) -> bool:
+    """Whether the target answers for the model name that was asked for."""
+    model = facts.model
+    if model in (target.model, AUTO):
+        return True
+    return not facts.requirements.exact_model and (target.any_model or model in target.aliases)
+
+
+def is_called(target: Target, name: str) -> bool:
+    """Whether ``name`` means this target: its own name or its owner's."""
+    return name in (target.name, target.owner)
+
+
+# ---------------------------------------------------------------- who is asked
+
+
+def _model(view: View, question: Question) -> str | None:
+    facts = question.facts
+    if accepts(view.target, facts) or view.target.name == question.routed:
+        return None
+    if facts.requirements.exact_model:
+        return f"does not answer as exactly {facts.model!r}"
+    return f"does not answer for {facts.model!r}"
+
+
+def _model_scope(view: View, question: Question) -> str | None:
+    allowed = question.facts.requirements.allowed_models
+    model = question.facts.model
+    if allowed is None or model in allowed:
+        return None
+    if model != AUTO:
+        return f"the key does not cover the model {model!r}"
+    target = view.target
+    if target.any_model or target.model in allowed or target.aliases & allowed:
+        return None
+    return f"the key does not cover the model {target.model!r}"
+
+
+def _target_scope(view: View, question: Question) -> str | None:
+    allowed = question.facts.requirements.allowed_targets
+    if allowed is None or view.target.name in allowed or view.target.owner in allowed:
+        return None
+    return "the key does not cover this target"
+
+
+def _pin(view: View, question: Question) -> str | None:
+    pin = question.facts.requirements.target
+    return None if pin is None or is_called(view.target, pin) else f"the request asks for {pin!r}"
+
+
+# ---------------------------------------------------------------- what it must guarantee and be able to do
+
+
+def _compliance(view: View, question: Question) -> str | None:
+    missing = question.facts.requirements.compliance - view.target.compliance
+    return f"lacks {', '.join(sorted(missing))}" if missing else None
+
+
+def _residency(view: View, question: Question) -> str | None:
+    region = question.facts.requirements.region
+    if region is None or view.target.region == region:
+        return None
+    return f"{region} required, this is {view.target.region or 'nowhere stated'}"
+
+
+def _needs(view: View, question: Question) -> str | None:
+    needs = question.facts.needs
+    if not needs:
+        return None
+    unmet = needs & question.policy.unsupported.get(view.target.wire, frozenset())
+    if view.target.kind == "cluster":
+        unmet |= (needs & DECLARED_NEEDS) - view.target.capabilities
+    return f"cannot take {', '.join(sorted(unmet))}" if unmet else None
+
+
+def _capability(view: View, question: Question) -> str | None:
+    able = view.target.capabilities
+    if question.facts.complexity < COMPLEX or "simple-tasks" not in able or "complex-tasks" in able:
+        return None
+    return f"takes simple tasks only, complexity is {question.facts.complexity:.2f}"
+
+
+def _context(view: View, question: Question) -> str | None:
+    limit, facts = view.target.context_length, question.facts
+    if limit is None:
+        return None
+    wanted = facts.input_tokens + (facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens)
+    return f"{wanted} tokens wanted, the window holds {limit}" if wanted > limit else None
+
+
+def _cost(view: View, question: Question) -> str | None:
+    limit = question.facts.requirements.max_usd_per_1k_tokens
+    if limit is None:
+        return None
+    usd_per_1k = estimate(view, question.facts)[0]
+    if usd_per_1k is None:
+        return "the cost is not known"
+    return None if usd_per_1k <= limit else f"{usd_per_1k:.6f} USD per 1K tokens, at most {limit:g} allowed"
+
+
+def _external(view: View, question: Question) -> str | None:
+    if view.target.kind == "cluster" or question.policy.enable_external_fallback:
+        return None
+    return "enableExternalFallback is false"
+
+
+# ---------------------------------------------------------------- how it is doing
+
+
+def _latency(view: View, question: Question) -> str | None:
+    limit, p95 = question.facts.requirements.max_latency_ms, view.p95_latency_ms
+    if limit is None or p95 is None or p95 <= limit:
+        return None
+    return f"p95 is {p95:.0f} ms, at most {limit} allowed"
+
+
+def _state(view: View, _question: Question) -> str | None:
+    return None if view.state == "up" else f"the pool is {view.state}"
+
+
+def _health(view: View, _question: Question) -> str | None:
+    return "failed its health check" if view.health == "unhealthy" else None
+
+
+def _cooling(view: View, question: Question) -> str | None:
+    if view.retry_at <= question.now or view.retry_reason != COOLING:
+        return None
+    return f"asked for a pause of {view.retry_at - question.now:.1f} s"
+
+
+def _breaker(view: View, question: Question) -> str | None:
+    if view.retry_at > question.now:
+        return f"failed lately, next attempt in {view.retry_at - question.now:.1f} s"
+    return "failed lately, one attempt is under way" if view.probing else None
+
+
+COOLING = "cooling"
+"""The code, and the ``View.retry_reason``, of a target that answered 429."""
+
+_LASTING: tuple[tuple[str, Check], ...] = (
+    ("model_not_found", _model),
+    ("model_not_allowed", _model_scope),
+    ("target_not_allowed", _target_scope),
+    ("not_asked_for", _pin),
+    ("compliance", _compliance),
+    ("residency", _residency),
+    ("unsupported", _needs),
+    ("capability", _capability),
+    ("context_length_exceeded", _context),
+    ("cost", _cost),
+    ("external_disabled", _external),
+)
+_PASSING: tuple[tuple[str, Check], ...] = (
+    ("latency", _latency),
+    ("state", _state),
+    ("unhealthy", _health),
+    (COOLING, _cooling),
+    ("breaker_open", _breaker),
+)
+_CHECKS = _LASTING + _PASSING
+
+LASTING = frozenset(code for code, _ in _LASTING)
+PASSING = frozenset(code for code, _ in _PASSING)
+SCOPES = frozenset({"model_not_allowed", "target_not_allowed"})
+DEMANDS = frozenset({"compliance", "residency", "cost", "external_disabled", "latency"})
+"""What somebody demanded and nobody guarantees."""
+UNAVAILABLE = PASSING - DEMANDS
+"""What is wrong with a target that would be allowed if only it were up."""

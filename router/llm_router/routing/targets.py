@@ -1,0 +1,183 @@
+"""From the configuration to its targets: who serves which model, under which names, at which list price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from ..config.providers import PROVIDER_TYPES
+from ..config.schema import Cluster, Config, Provider, ProviderModel
+from ..errors import ConfigError, Problem
+from ..model import Target
+from ..pricing.list_prices import PriceBook
+
+DISCOVERED_MODEL = "default"
+"""Stands for the model of a cluster that declares none: it answers with the first one that it turns out to serve."""
+
+Owner = Cluster | Provider
+
+
+class Served(Struct, frozen=True):
+    """The models of one owner, with the context lengths that the configuration states. ``any_model`` means that it
+    declares none and accepts every name."""
+
+    models: dict[str, int | None]
+    any_model: bool
+
+
+def build_targets(config: Config, prices: PriceBook) -> tuple[Target, ...]:
+    """Every target, in the order of the configuration, clusters first. Disabled providers have none.
+
+    Raises ``ConfigError`` for owners and mappings that cannot be served.
+    """
+    problems = [*_owner_problems(config), *_mapping_problems(config)]
+    if problems:
+        raise ConfigError(problems)
+    targets = [
+        *(target for cluster in config.clusters for target in _cluster_targets(cluster, config)),
+        *(target for provider in enabled_providers(config) for target in _provider_targets(provider, config, prices)),
+    ]
+    return tuple(targets)
+
+
+def default_target(config: Config) -> str | None:
+    """The name of the target that ``modelRoutes.default`` sends unknown model names to.
+
+    The route may name a target or an owner; an owner with several models answers with its ``defaultModel``, else with
+    its first. Raises ``ConfigError`` where the name is nobody's.
+    """
+    route = config.router.model_routes.get("default")
+    if route is None:
+        return None
+    for owner in _owners(config):
+        names = _target_names(owner)
+        if route == owner.name and names:
+            preferred = owner.default_model if isinstance(owner, Provider) else None
+            return names[preferred] if preferred is not None else next(iter(names.values()))
+        if route in names.values():
+            return route
+    message = f"{route!r} is no cluster, enabled provider or target; known are {_known_owners(config)}"
+    raise ConfigError([Problem("router.modelRoutes.default", message)])
+
+
+def enabled_providers(config: Config) -> Iterator[Provider]:
+    return (provider for provider in config.external_providers if provider.enabled)
+
+
+def _owners(config: Config) -> Iterator[Owner]:
+    yield from config.clusters
+    yield from enabled_providers(config)
+
+
+def _served(owner: Owner) -> Served:
+    if isinstance(owner, Cluster):
+        declared = {model.name: model.context_length for model in owner.models}
+        return Served(declared or {DISCOVERED_MODEL: None}, any_model=not declared)
+    listed = [ProviderModel(name=model) if isinstance(model, str) else model for model in owner.models]
+    models = {model.name: model.context_length for model in listed}
+    any_model = not models
+    if owner.default_model is not None:
+        models.setdefault(owner.default_model, None)
+    return Served(models, any_model)
+
+
+def _target_names(owner: Owner) -> dict[str, str]:
+    """Model → target name."""
+    models = _served(owner).models
+    return {model: owner.name if len(models) == 1 else f"{owner.name}/{model}" for model in models}
+
+
+def _discovers(owner: Owner) -> bool:
+    """Whether what the owner serves is only known once it runs."""
+    return isinstance(owner, Cluster) and not owner.models
+
+
+def _aliases(config: Config, owner: Owner, model: str) -> frozenset[str]:
+    mapping = config.router.model_mapping
+    return frozenset(
+        alias
+        for alias, models in mapping.items()
+        if owner.name in models and (models[owner.name] == model or _discovers(owner))
+    )
+
+
+def _cluster_targets(cluster: Cluster, config: Config) -> Iterator[Target]:
+    served, names = _served(cluster), _target_names(cluster)
+    for model, context_length in served.models.items():
+        yield Target(
+            name=names[model],
+            kind="cluster",
+            owner=cluster.name,
+            model=model,
+            any_model=served.any_model,
+            aliases=_aliases(config, cluster, model),
+            region=cluster.region,
+            cloud=cluster.provider,
+            compliance=frozenset(cluster.compliance),
+            capabilities=frozenset(cluster.capabilities),
+            context_length=context_length,
+            priority=cluster.priority,
+            always_on=cluster.scaling.min_nodes >= 1,
+            prefill_tokens_per_second=cluster.capacity.prefill_tokens_per_second,
+        )
+
+
+def _provider_targets(provider: Provider, config: Config, prices: PriceBook) -> Iterator[Target]:
+    kind = PROVIDER_TYPES[provider.type]
+    served, names = _served(provider), _target_names(provider)
+    for model, context_length in served.models.items():
+        price = provider.price
+        yield Target(
+            name=names[model],
+            kind="provider",
+            owner=provider.name,
+            model=model,
+            wire=kind.wire,
+            any_model=served.any_model,
+            aliases=_aliases(config, provider, model),
+            region=provider.region,
+            compliance=frozenset(provider.compliance),
+            context_length=context_length or prices.context_length(kind.price_id, model),
+            priority=provider.priority,
+            list_price=prices.lookup(kind.price_id, model) if price is None else prices.configured(price),
+        )
+
+
+# ---------------------------------------------------------------- what is wrong with a configuration
+
+
+def _owner_problems(config: Config) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for owner in _owners(config):
+        path = f"clusters[{owner.name}]" if isinstance(owner, Cluster) else f"externalProviders[{owner.name}]"
+        for name in _target_names(owner).values():
+            if name in seen:
+                yield Problem(path, f"two targets are called {name!r}; give one of them another name")
+            seen.add(name)
+        if isinstance(owner, Cluster):
+            continue
+        if owner.type not in PROVIDER_TYPES:
+            known = ", ".join(sorted(PROVIDER_TYPES))
+            yield Problem(f"{path}.type", f"{owner.type!r} is no provider type; known are {known}")
+        if not _served(owner).models:
+            yield Problem(path, "has neither models nor a defaultModel; give it one of them")
+
+
+def _mapping_problems(config: Config) -> Iterator[Problem]:
+    owners = {owner.name: owner for owner in _owners(config)}
+    disabled = {provider.name for provider in config.external_providers if not provider.enabled}
+    for alias, models in config.router.model_mapping.items():
+        for name, model in models.items():
+            path = f"router.modelMapping.{alias}.{name}"
+            if name in disabled:
+                continue
+            if name not in owners:
+                yield Problem(path, f"{name!r} is no cluster or provider; known are {_known_owners(config)}")
+                continue
+            if model not in _served(owners[name]).models and not _discovers(owners[name]):
+                yield Problem(path, f"{name!r} does not serve {model!r}; list it under its models")
+
+
+def _known_owners(config: Config) -> str:
+    return ", ".join(owner.name for owner in _owners(config)) or "none"

@@ -1,0 +1,107 @@
+"""A chat request is read once and strictly, and its facts hold nothing of its text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from llm_router.errors import ClientError
+from llm_router.model import Requirements
+from llm_router.routing.facts import EXPECTED_OUTPUT_TOKENS, ChatRequest, facts_of, read_chat
+
+
+def chat(**fields: Any) -> ChatRequest:
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]} | fields
+    return read_chat(json.dumps(body).encode())
+
+
+def test_reads_what_the_router_needs() -> None:
+    request = chat(stream=True, stream_options={"include_usage": True}, max_completion_tokens=7, max_tokens=9)
+    assert (request.model, request.stream, request.include_usage, request.max_tokens) == ("auto", True, True, 7)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"model": None}, "model"),
+        ({"model": "../../admin"}, "model"),
+        ({"model": "a" * 129}, "model"),
+        ({"model": "x?y="}, "model"),
+        ({"model": "https://evil/../x"}, "model"),
+        ({"messages": []}, "messages"),
+        ({"messages": "Hi"}, "messages"),
+        ({"messages": [{"role": "user", "content": "x"}] * 2049}, "messages"),
+        ({"messages": [{"role": "wizard", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"content": "x"}]}, "messages[0]"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"stream": "yes"}, "stream"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"n": 0}, "n"),
+        ({"n": 128}, "n"),
+        ({"tools": "all"}, "tools"),
+    ],
+)
+def test_a_field_at_fault_is_named(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        chat(**fields)
+    assert refused.value.status == 400
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize("missing", ["model", "messages"])
+def test_a_missing_field_is_named(missing: str) -> None:
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
+    del body[missing]
+    with pytest.raises(ClientError) as refused:
+        read_chat(json.dumps(body).encode())
+    assert refused.value.param == missing
+
+
+@pytest.mark.parametrize(
+    ("fields", "need"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"n": 2}, "n"),
+        ({"logprobs": True}, "logprobs"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}}, "json_schema"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "vision"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, "audio"),
+    ],
+)
+def test_features_that_change_the_meaning_are_needs(fields: dict[str, Any], need: str) -> None:
+    assert chat(**fields).needs == {need}
+
+
+def test_plain_requests_need_nothing() -> None:
+    assert not chat(n=1, logprobs=False, tools=[], response_format={"type": "text"}).needs
+
+
+def test_tokens_grow_with_every_part_of_the_prompt() -> None:
+    short = facts_of(chat(), Requirements()).input_tokens
+    parts = [{"type": "text", "text": "word " * 100}, {"type": "image_url", "image_url": {"url": "x"}}]
+    long = facts_of(chat(messages=[{"role": "user", "content": parts}]), Requirements()).input_tokens
+    assert 1 <= short < 20
+    assert long > short + 100 + 700
+
+
+@pytest.mark.parametrize(("max_tokens", "expected"), [(None, EXPECTED_OUTPUT_TOKENS), (10, 10), (10_000, 256)])
+def test_expected_output_is_capped_by_max_tokens(max_tokens: int | None, expected: int) -> None:
+    assert facts_of(chat(max_tokens=max_tokens), Requirements()).expected_output_tokens == expected
+
+
+def test_only_the_last_user_message_counts_for_complexity() -> None:
+    hard = {"role": "user", "content": "Analyse and prove, step by step, why this algorithm terminates. " * 40}
+    easy = {"role": "user", "content": "Thanks"}
+    answered = facts_of(chat(messages=[hard, {"role": "assistant", "content": "Done."}, easy]), Requirements())
+    asked = facts_of(chat(messages=[easy, {"role": "assistant", "content": "?"}, hard]), Requirements())
+    assert answered.complexity < 0.2 < 0.5 <= asked.complexity
+
+
+def test_facts_hold_nothing_of_the_text() -> None:
+    facts = facts_of(chat(messages=[{"role": "user", "content": "canary-4711"}]), Requirements())
+    assert b"canary-4711" not in msgspec.json.encode(facts)

@@ -1,0 +1,147 @@
+"""When nobody is left, status and code say what would help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_router.errors import NoTarget
+from llm_router.model import Facts, View
+from llm_router.routing.engine import Policy, decide
+from tests.router.routing.views import NOW, cluster, facts, provider, snapshot
+
+
+def refused(asked: Facts, *views: View, policy: Policy | None = None) -> NoTarget:
+    with pytest.raises(NoTarget) as caught:
+        decide(asked, snapshot(*views), policy or Policy())
+    return caught.value
+
+
+def outcome(error: NoTarget) -> tuple[int, str]:
+    return error.status, error.code
+
+
+AWS = cluster("aws", any_model=False, aliases=frozenset({"fast"}))
+OPENAI = provider("openai", any_model=False)
+
+
+def test_a_model_that_nobody_answers_for_is_404_and_lists_those_that_are_known() -> None:
+    error = refused(facts("gpt-9"), AWS, OPENAI)
+    assert outcome(error) == (404, "model_not_found")
+    assert error.message == "No target answers for the model 'gpt-9'; known are auto, fast, openai-large, tiny."
+    assert {rejection.target for rejection in error.rejected} == {"aws", "openai"}
+
+
+def test_an_exact_model_lists_no_aliases_and_no_unknown_models() -> None:
+    error = refused(facts("gpt-9", exact_model=True), AWS, cluster("discovering", model="default"))
+    assert error.message == "No target answers as exactly the model 'gpt-9'; known are auto, tiny."
+
+
+def test_a_key_learns_only_of_models_that_it_covers() -> None:
+    error = refused(facts("gpt-9", allowed_models=frozenset({"tiny"})), AWS, OPENAI)
+    assert error.message.endswith("known are tiny.")
+
+
+def test_a_pinned_target_that_does_not_answer_for_the_model_is_404() -> None:
+    error = refused(facts("tiny", target="openai"), AWS, OPENAI)
+    assert outcome(error) == (404, "model_not_found")
+    assert "The target 'openai' does not answer for the model 'tiny'" in error.message
+
+
+def test_long_lists_are_cut() -> None:
+    fleet = [provider(f"p{number:02}", any_model=False) for number in range(30)]
+    assert refused(facts("gpt-9"), *fleet).message.endswith("p18-large and 11 more.")
+
+
+def test_an_unknown_pinned_target_is_400_and_lists_those_of_the_key() -> None:
+    error = refused(facts(target="azure"), AWS, OPENAI)
+    assert outcome(error) == (400, "unknown_target")
+    assert error.message == "There is no target 'azure'; known are aws, openai."
+    assert "openai" not in refused(facts(target="azure", allowed_targets=frozenset({"aws"})), AWS, OPENAI).message
+
+
+def test_an_unknown_strategy_is_400() -> None:
+    error = refused(facts(strategy="cheapest" + "!" * 100), AWS)
+    assert outcome(error) == (400, "unknown_strategy")
+    assert "known are hybrid, cost, cluster_first, external_first, latency" in error.message
+    assert "!" * 60 not in error.message
+
+
+@pytest.mark.parametrize(
+    ("scope", "code"),
+    [
+        ({"allowed_models": frozenset({"tiny"})}, "model_not_allowed"),
+        ({"allowed_targets": frozenset({"gcp"})}, "target_not_allowed"),
+    ],
+)
+def test_what_the_key_does_not_cover_is_403_even_when_down(scope: dict[str, Any], code: str) -> None:
+    assert outcome(refused(facts("openai-large", **scope), OPENAI)) == (403, code)
+    down = provider("openai", health="unhealthy")
+    assert outcome(refused(facts("openai-large", **scope), down)) == (403, code)
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        {"compliance": frozenset({"hipaa"})},
+        {"region": "eu"},
+        {"max_usd_per_1k_tokens": 1e-9},
+        {"max_latency_ms": 1},
+    ],
+)
+def test_a_demand_that_nobody_meets_is_503_and_nothing_leaves(demand: dict[str, Any]) -> None:
+    error = refused(facts(**demand), cluster("aws", p95_latency_ms=10.0), provider("openai", p95_latency_ms=10.0))
+    assert outcome(error) == (503, "no_compliant_target")
+    assert "nothing was sent" in error.message
+
+
+def test_a_demand_is_broken_before_an_ability_is_missing() -> None:
+    error = refused(facts(region="eu", input_tokens=10_000), cluster("eu", region="eu", context_length=10), OPENAI)
+    assert outcome(error) == (503, "no_compliant_target")
+
+
+def test_too_long_for_all_is_400_with_the_largest_window() -> None:
+    error = refused(facts(input_tokens=10_000), cluster("a", context_length=2048), cluster("b", context_length=4096))
+    assert outcome(error) == (400, "context_length_exceeded")
+    assert "4096 tokens" in error.message
+
+
+def test_too_complex_for_all_is_400() -> None:
+    simple = cluster("a", capabilities=frozenset({"simple-tasks"}))
+    assert outcome(refused(facts(complexity=0.9), simple)) == (400, "no_capable_target")
+
+
+def test_a_feature_that_nobody_has_is_400_and_named() -> None:
+    policy = Policy(unsupported={"openai": frozenset({"logprobs"})})
+    error = refused(facts(needs=frozenset({"logprobs"})), cluster("a"), policy=policy)
+    assert outcome(error) == (400, "unsupported_parameter")
+    assert "logprobs" in error.message
+
+
+@pytest.mark.parametrize("signals", [{"state": "starting"}, {"health": "unhealthy"}, {"probing": True}])
+def test_all_down_is_503(signals: dict[str, Any]) -> None:
+    error = refused(facts(), cluster("a", **signals), cluster("b", region="nowhere", **signals))
+    assert (*outcome(error), error.retry_after_s) == (503, "no_healthy_target", None)
+
+
+def test_retry_after_is_the_earliest_return() -> None:
+    resting = cluster("a", retry_at=NOW + 9, retry_reason="circuit_open")
+    cooling = provider("p", retry_at=NOW + 4, retry_reason="cooling")
+    error = refused(facts(), resting, cooling, cluster("c", health="unhealthy"))
+    assert (*outcome(error), error.retry_after_s) == (503, "no_healthy_target", 4.0)
+
+
+def test_when_all_that_may_answer_are_rate_limited_it_is_429() -> None:
+    cooling = [cluster(name, retry_at=NOW + pause, retry_reason="cooling") for name, pause in (("a", 7), ("b", 3))]
+    error = refused(facts(region=""), *cooling, provider("elsewhere", region="us"))
+    assert (*outcome(error), error.retry_after_s) == (429, "rate_limit_exceeded", 3.0)
+
+
+def test_one_that_only_has_to_recover_counts_before_those_that_never_could() -> None:
+    sick = cluster("eu", region="eu", health="unhealthy")
+    assert outcome(refused(facts(region="eu"), sick, provider("us", region="us"))) == (503, "no_healthy_target")
+
+
+def test_without_any_target_every_model_is_unknown() -> None:
+    assert outcome(refused(facts())) == (404, "model_not_found")

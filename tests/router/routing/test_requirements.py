@@ -1,0 +1,212 @@
+"""Each requirement rejects what breaks it, with a stable code, and lets pass what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_router.model import ClusterCost, Facts, Rejection, View
+from llm_router.routing.policy import Policy
+from llm_router.routing.requirements import (
+    DEMANDS,
+    LASTING,
+    PASSING,
+    SCOPES,
+    UNAVAILABLE,
+    Question,
+    is_called,
+    reject,
+)
+from tests.router.routing.views import NOW, cluster, facts, provider
+
+POLICY = Policy(unsupported={"anthropic": frozenset({"n", "logprobs"})})
+
+
+def rejection(view: View, asked: Facts, policy: Policy = POLICY, routed: str | None = None) -> Rejection | None:
+    return reject(view, Question(asked, policy, NOW, routed))
+
+
+def code(view: View, asked: Facts, policy: Policy = POLICY) -> str | None:
+    found = rejection(view, asked, policy)
+    return None if found is None else found.code
+
+
+def test_a_healthy_target_without_demands_is_allowed() -> None:
+    assert rejection(cluster("aws"), facts()) is None
+    assert rejection(provider("openai"), facts("gpt-4")) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "view", "allowed"),
+    [
+        ("auto", provider("p", any_model=False), True),
+        ("p-large", provider("p", any_model=False), True),
+        ("fast", provider("p", any_model=False, aliases=frozenset({"fast"})), True),
+        ("gpt-4", provider("p", any_model=True), True),
+        ("gpt-4", provider("p", any_model=False), False),
+        ("p", provider("p", any_model=False), False),
+    ],
+)
+def test_who_answers_for_a_model_name(asked: str, view: View, allowed: bool) -> None:
+    assert code(view, facts(asked)) == (None if allowed else "model_not_found")
+
+
+@pytest.mark.parametrize(("asked", "allowed"), [("tiny", True), ("auto", True), ("fast", False), ("gpt-4", False)])
+def test_an_exact_model_forbids_substitution(asked: str, allowed: bool) -> None:
+    view = cluster("aws", aliases=frozenset({"fast"}))
+    assert (code(view, facts(asked, exact_model=True)) is None) is allowed
+
+
+def test_the_default_route_lets_its_target_answer_with_its_own_model() -> None:
+    view = provider("p", any_model=False)
+    assert rejection(view, facts("gpt-9"), routed="p") is None
+    assert rejection(view, facts("gpt-9"), routed="q") == Rejection(
+        "p", "model_not_found", "does not answer for 'gpt-9'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "view", "expected"),
+    [
+        ("gpt-4", cluster("aws"), None),
+        ("gpt-5", cluster("aws"), "model_not_allowed"),
+        ("auto", cluster("aws"), None),  # it accepts every name, those of the key too
+        ("auto", provider("p", any_model=False), "model_not_allowed"),
+        ("auto", provider("p", any_model=False, model="gpt-4"), None),
+        ("auto", provider("p", any_model=False, aliases=frozenset({"gpt-4"})), None),
+    ],
+)
+def test_a_key_covers_the_names_that_it_lists(asked: str, view: View, expected: str | None) -> None:
+    assert code(view, facts(asked, allowed_models=frozenset({"gpt-4"}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("covered", "expected"),
+    [({"aws"}, None), ({"aws/tiny"}, None), ({"gcp"}, "target_not_allowed"), ((), "target_not_allowed")],
+)
+def test_a_key_covers_targets_by_name_or_owner(covered: Any, expected: str | None) -> None:
+    view = cluster("aws/tiny", owner="aws")
+    assert code(view, facts(allowed_targets=frozenset(covered))) == expected
+
+
+def test_a_pinned_target_is_meant_by_name_or_owner() -> None:
+    view = cluster("aws/tiny", owner="aws")
+    assert code(view, facts(target="aws")) is None
+    assert code(view, facts(target="aws/tiny")) is None
+    assert code(view, facts(target="aws/big")) == "not_asked_for"
+    assert is_called(view.target, "aws")
+
+
+def test_compliance_needs_every_tag() -> None:
+    asked = facts(compliance=frozenset({"hipaa", "gdpr"}))
+    assert code(cluster("a", compliance=frozenset({"hipaa", "gdpr", "soc2"})), asked) is None
+    assert rejection(cluster("a", compliance=frozenset({"hipaa"})), asked) == Rejection("a", "compliance", "lacks gdpr")
+    assert code(provider("p"), asked) == "compliance"
+
+
+@pytest.mark.parametrize(("region", "allowed"), [("eu-west-1", True), ("eu-west-10", False), ("", False)])
+def test_residency_is_that_region_and_no_other(region: str, allowed: bool) -> None:
+    assert (code(cluster("a", region=region), facts(region="eu-west-1")) is None) is allowed
+
+
+def test_a_wire_that_cannot_express_a_need_is_out() -> None:
+    asked = facts(needs=frozenset({"tools", "n"}))
+    assert code(provider("p", wire="openai"), asked) is None
+    assert rejection(provider("p", wire="anthropic"), asked) == Rejection("p", "unsupported", "cannot take n")
+
+
+def test_pictures_go_only_to_clusters_that_declare_them() -> None:
+    asked = facts(needs=frozenset({"vision"}))
+    assert code(cluster("a"), asked) == "unsupported"
+    assert code(cluster("a", capabilities=frozenset({"vision"})), asked) is None
+    assert code(provider("p"), asked) is None
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "complexity", "allowed"),
+    [
+        ({"simple-tasks"}, 0.49, True),
+        ({"simple-tasks"}, 0.5, False),
+        ({"simple-tasks", "complex-tasks"}, 0.9, True),
+        ({"complex-tasks"}, 0.9, True),
+        (set(), 0.9, True),
+    ],
+)
+def test_simple_clusters_refuse_complex_tasks(capabilities: set[str], complexity: float, allowed: bool) -> None:
+    view = cluster("a", capabilities=frozenset(capabilities))
+    assert code(view, facts(complexity=complexity)) == (None if allowed else "capability")
+
+
+@pytest.mark.parametrize(
+    ("window", "max_tokens", "allowed"),
+    [(2048, 1948, True), (2048, 1949, False), (356, None, True), (355, None, False), (None, 10**9, True)],
+)
+def test_prompt_and_answer_must_fit_the_window(window: int | None, max_tokens: int | None, allowed: bool) -> None:
+    asked = facts(input_tokens=100, max_tokens=max_tokens, expected_output_tokens=256)
+    assert code(cluster("a", context_length=window), asked) == (None if allowed else "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("view", "allowed"),
+    [
+        (cluster("a", 0.002), True),
+        (cluster("a", 0.0021), False),
+        (cluster("a", None), False),
+        (cluster("a", cost=None), False),
+        (provider("p", 0.001), True),
+        (provider("p", 0.003), False),
+        (provider("p", None), False),
+    ],
+)
+def test_a_cost_limit_fails_closed(view: View, allowed: bool) -> None:
+    assert code(view, facts(max_usd_per_1k_tokens=0.002)) == (None if allowed else "cost")
+
+
+def test_the_held_cost_is_what_a_limit_compares() -> None:
+    view = cluster("a", cost=ClusterCost(capacity=0.001, decision=0.003))
+    assert code(view, facts(max_usd_per_1k_tokens=0.002)) == "cost"
+
+
+def test_never_leave_means_never() -> None:
+    policy = Policy(enable_external_fallback=False)
+    assert code(provider("p"), facts(), policy) == "external_disabled"
+    assert code(cluster("a"), facts(), policy) is None
+
+
+@pytest.mark.parametrize(("p95_ms", "allowed"), [(None, True), (500.0, True), (501.0, False)])
+def test_a_latency_limit_rejects_what_is_known_to_be_slower(p95_ms: float | None, allowed: bool) -> None:
+    assert code(cluster("a", p95_latency_ms=p95_ms), facts(max_latency_ms=500)) == (None if allowed else "latency")
+
+
+@pytest.mark.parametrize(
+    ("signals", "expected"),
+    [
+        ({"state": "zero"}, "state"),
+        ({"state": "starting"}, "state"),
+        ({"state": "draining"}, "state"),
+        ({"state": "down"}, "state"),
+        ({"health": "unhealthy"}, "unhealthy"),
+        ({"health": "unknown"}, None),
+        ({"retry_at": NOW + 1, "retry_reason": "cooling"}, "cooling"),
+        ({"retry_at": NOW + 1, "retry_reason": "circuit_open"}, "breaker_open"),
+        ({"retry_at": NOW, "retry_reason": "cooling"}, None),
+        ({"retry_at": NOW, "retry_reason": "circuit_open"}, None),
+        ({"retry_at": NOW - 1, "probing": True}, "breaker_open"),
+    ],
+)
+def test_how_it_is_doing(signals: dict[str, Any], expected: str | None) -> None:
+    assert code(cluster("a", **signals), facts()) == expected
+    assert code(provider("p", **signals), facts()) == expected
+
+
+def test_a_lasting_reason_is_named_before_a_passing_one() -> None:
+    broken = cluster("a", state="down", health="unhealthy", region="us")
+    assert code(broken, facts(region="eu")) == "residency"
+
+
+def test_the_classes_of_codes_are_complete_and_apart() -> None:
+    assert not LASTING & PASSING
+    assert LASTING >= SCOPES
+    assert LASTING | PASSING >= DEMANDS
+    assert PASSING - {"latency"} == UNAVAILABLE
