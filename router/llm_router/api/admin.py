@@ -1,0 +1,137 @@
+"""The admin listener: what the router knows, decided and spent. Loopback only; nothing here shows a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..config.masked import masked
+from ..errors import ClientError, ConfigError
+from ..execution.generation import Generation
+from ..pricing.ledger import Record
+from ..routing.explain import as_json
+from ..signals.watch import Watch
+
+SHOWN_RECORDS = 200
+
+Reload = Callable[[], Awaitable[None]]
+
+
+def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[Route]:
+    """``reload`` raises ``ConfigError`` and changes nothing when the new configuration is refused."""
+
+    async def decisions(_request: Request) -> Response:
+        recent = reversed(generation().decisions)
+        return JSONResponse(
+            [{"request_id": d.request_id, "at": _iso(d.at_unix), **as_json(d.decision)} for d in recent]
+        )
+
+    async def requests(_request: Request) -> Response:
+        return JSONResponse([_record(record) for record in generation().ledger.recent(SHOWN_RECORDS)])
+
+    async def savings(_request: Request) -> Response:
+        return JSONResponse(generation().ledger.savings())
+
+    async def config(_request: Request) -> Response:
+        return JSONResponse(masked(generation().loaded.config))
+
+    async def reload_now(_request: Request) -> Response:
+        try:
+            await reload()
+        except ConfigError as error:
+            problems = [str(problem) for problem in error.problems]
+            return JSONResponse({"reloaded": False, "problems": problems}, status_code=422)
+        return JSONResponse({"reloaded": True, "problems": []})
+
+    return [
+        *_owner_routes("/ai/providers", generation, "provider"),
+        *_owner_routes("/ai/clusters", generation, "cluster"),
+        Route("/admin/decisions", decisions),
+        Route("/admin/requests", requests),
+        Route("/admin/savings", savings),
+        Route("/admin/config", config),
+        Route("/admin/reload", reload_now, methods=["POST"]),
+        metrics_route(generation),
+    ]
+
+
+def metrics_route(generation: Callable[[], Generation]) -> Route:
+    """``GET /metrics`` in Prometheus' text format."""
+
+    async def metrics(_request: Request) -> Response:
+        current = generation()
+        for name, standing in current.standings.items():
+            current.metrics.target(name, standing.breaker_state(), standing.pending)
+        return PlainTextResponse(generate_latest(current.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Route("/metrics", metrics)
+
+
+def _owner_routes(prefix: str, generation: Callable[[], Generation], kind: str) -> list[Route]:
+    def watch_of(request: Request) -> Watch:
+        name = request.path_params["name"]
+        for watch in _watches(generation(), kind):
+            if watch.name == name:
+                return watch
+        raise ClientError(404, "not_found", f"No {kind} is called {name[:128]!r}.")
+
+    async def listed(_request: Request) -> Response:
+        current = generation()
+        return JSONResponse([_health(watch) | {"targets": _targets(current, watch)} for watch in _watches(current, kind)])
+
+    async def health(request: Request) -> Response:
+        return JSONResponse(_health(watch_of(request)))
+
+    async def stats(request: Request) -> Response:
+        watch, current = watch_of(request), generation()
+        totals = current.ledger.savings()["targets"]
+        names = [view.target.name for view in current.board.of(watch.name)]
+        return JSONResponse({"name": watch.name, "targets": {name: totals[name] for name in names if name in totals}})
+
+    return [
+        Route(prefix, listed),
+        Route(prefix + "/{name}/health", health),
+        Route(prefix + "/{name}/stats", stats),
+    ]
+
+
+def _watches(generation: Generation, kind: str) -> list[Watch]:
+    kinds = {target.owner: target.kind for target in generation.targets}
+    return [watch for watch in generation.watches if kinds.get(watch.name) == kind]
+
+
+def _health(watch: Watch) -> dict[str, Any]:
+    report = watch.report
+    return {
+        "name": watch.name,
+        "status": report.status,
+        "latency_ms": report.latency_ms,
+        "last_check": _iso(report.last_check) if report.last_check else None,
+        "error": report.error,
+    }
+
+
+def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
+    """Every signal of the owner's targets, as the next decision will read them."""
+    shown = []
+    for view in generation.board.of(watch.name):
+        signals = msgspec.to_builtins(view)
+        del signals["target"], signals["retry_at"]
+        shown.append({"target": view.target.name, "model": view.target.model, **signals})
+    return shown
+
+
+def _record(record: Record) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(record)
+    return shown | {"settled_at": _iso(record.settled_at), "savings_usd": record.savings_usd}
+
+
+def _iso(unix_time: float) -> str:
+    return datetime.fromtimestamp(unix_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,62 @@
+"""``GET /health`` for people and load balancers, ``/livez`` and ``/readyz`` for Kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..config.schema import Config
+from ..execution.generation import Generation
+from ..model import View
+
+
+def health_routes(generation: Callable[[], Generation], draining: Callable[[], bool]) -> list[Route]:
+    async def health(_request: Request) -> Response:
+        return JSONResponse(summary(generation()))
+
+    async def livez(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> Response:
+        if draining():
+            return PlainTextResponse("draining\n", status_code=503)
+        return PlainTextResponse("ok\n")
+
+    return [Route("/health", health), Route("/livez", livez), Route("/readyz", readyz)]
+
+
+def summary(generation: Generation) -> dict[str, object]:
+    """Counts only, no names: this stands on the public port. *Unhealthy* is where nobody can answer, *degraded* where
+    somebody is missing."""
+    config = generation.loaded.config
+    clusters = _healthy(generation, [cluster.name for cluster in config.clusters])
+    names = _provider_names(config)
+    providers = _healthy(generation, names)
+    total = len(config.clusters) + len(names)
+    healthy = clusters + providers
+    status = "healthy" if healthy == total else "degraded" if healthy else "unhealthy"
+    return {
+        "status": status,
+        "healthy_clusters": clusters,
+        "total_clusters": len(config.clusters),
+        "healthy_providers": providers,
+        "total_providers": len(names),
+        "timestamp": datetime.fromtimestamp(generation.unix_time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _healthy(generation: Generation, owners: Sequence[str]) -> int:
+    now = generation.clock()
+    return sum(any(_can_answer(view, now) for view in generation.board.of(owner)) for owner in owners)
+
+
+def _can_answer(view: View, now: float) -> bool:
+    return view.health == "healthy" and view.state == "up" and view.retry_at <= now
+
+
+def _provider_names(config: Config) -> list[str]:
+    return [provider.name for provider in config.external_providers if provider.enabled]

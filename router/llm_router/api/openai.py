@@ -1,0 +1,247 @@
+"""The front door for OpenAI's chat API: ``POST /v1/chat/completions`` as a raw ASGI callable.
+
+    request → admit → read → decide → answer (whole | streamed) → settle
+
+It is mounted ahead of the app's routing because this path carries the load; everything else is Starlette's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Callable
+
+from msgspec import Struct
+from starlette.types import Receive, Scope, Send
+
+from ..admission.keys import ApiKey, authorise
+from ..errors import AttemptFailed, ClientError, NoTarget, RouterError
+from ..execution.exchange import Exchange
+from ..execution.generation import Decided, Generation
+from ..execution.settle import CLIENT_GONE
+from ..model import Choice, Decision
+from ..pricing.ledger import Record
+from ..routing.engine import decide
+from ..routing.facts import ChatRequest, facts_of, read_chat
+from ..upstream import sse
+from ..upstream.wire.base import Piece
+from ..upstream.wire.chunks import chunk, usage_chunk
+from .errors import RawHeaders, answer_of, error_body
+from .reading import BodyTooLarge, ClientGone, WhileCallerStays, announced_bytes, read_body
+from .requirements import read_requirements
+
+PATH = "/v1/chat/completions"
+REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
+JSON = (b"content-type", b"application/json")
+EVENTS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+
+class Asking(Struct, frozen=True):
+    """An admitted chat request: what is asked, by whom, and what was decided."""
+
+    chat: ChatRequest
+    key: ApiKey | None
+    decision: Decision
+
+
+class ChatDoor:
+    """``generation`` gives the current one; a request keeps the one that it started with."""
+
+    def __init__(self, generation: Callable[[], Generation]) -> None:
+        self._generation = generation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        generation = self._generation()
+        started_at = generation.clock()
+        request_id = _request_id(scope)
+        try:
+            if scope["method"] != "POST":
+                raise ClientError(405, "method_not_allowed", f"{PATH} takes POST.")
+            asking = await ask(generation, scope, receive)
+        except ClientGone:
+            return
+        except RouterError as error:
+            status = await _refuse(send, request_id, error)
+            generation.metrics.answered(None, status, generation.clock() - started_at, None)
+            return
+        exchange = _remember(generation, request_id, asking, started_at)
+        try:
+            async with asyncio.timeout(generation.loaded.config.server.write_timeout), WhileCallerStays(receive):
+                await _Conversation(generation, exchange, send).hold()
+        except (ClientGone, TimeoutError):
+            pass  # nobody reads any more: what came is accounted for below
+        finally:
+            generation.attempts.abandoned(exchange)
+            if not exchange.settled:
+                generation.settlement.settle(exchange, CLIENT_GONE)
+
+
+async def ask(generation: Generation, scope: Scope, receive: Receive) -> Asking:
+    """Admit, read and decide. Raises a ``RouterError`` that has an answer, or ``ClientGone``; sends nothing."""
+    headers = scope["headers"]
+    key = None if generation.keys is None else authorise(generation.keys, headers, generation.unix_time())
+    asked = read_requirements(headers, key, configured_tags=generation.configured_tags)
+    server = generation.loaded.config.server
+    _check_media_type(headers)
+    announced = announced_bytes(headers)
+    if announced is not None and announced > server.max_body:
+        raise BodyTooLarge(server.max_body)
+    body = await read_body(receive, max_bytes=server.max_body, deadline_s=server.read_timeout)
+    chat = read_chat(body)
+    facts = facts_of(chat, asked.requirements, strategy=asked.strategy, session=asked.session)
+    return Asking(chat, key, decide(facts, generation.board.snapshot(), generation.policy))
+
+
+class _Conversation:
+    """One admitted request from the decision to the last byte."""
+
+    def __init__(self, generation: Generation, exchange: Exchange, send: Send) -> None:
+        self._attempts, self._settlement = generation.attempts, generation.settlement
+        self._exchange, self._send = exchange, send
+        self._usage_sent = False
+
+    async def hold(self) -> None:
+        try:
+            if self._exchange.chat.stream:
+                await self._stream()
+            else:
+                await self._whole()
+        except (ClientError, NoTarget) as error:
+            self._settlement.settle(self._exchange, error.status)
+            await _refuse(self._send, self._exchange.request_id, error, self._exchange)
+
+    async def _whole(self) -> None:
+        attempt, body = await self._attempts.whole(self._exchange)
+        choice = attempt.choice
+        self._attempts.succeeded(self._exchange)
+        record = self._settlement.settle(self._exchange, 200, first_content_at=attempt.first_content_at)
+        headers = [JSON, (b"content-length", b"%d" % len(body))]
+        headers += _explain(self._exchange, choice, attempt.dropped, record)
+        await self._start(200, headers)
+        await self._body(body, more=False)
+
+    async def _stream(self) -> None:
+        attempt, pieces = await self._attempts.stream(self._exchange)
+        choice = attempt.choice
+        await self._start(200, EVENTS + _explain(self._exchange, choice, attempt.dropped, None))
+        try:
+            while pieces:
+                if data := self._encode(pieces):
+                    await self._body(data, more=True)
+                pieces = await attempt.more()
+        except AttemptFailed as failure:
+            self._attempts.interrupted(self._exchange, failure)
+            self._settlement.settle(self._exchange, 502, first_content_at=attempt.first_content_at)
+            await self._body(_interrupted(choice, failure), more=False)
+            return
+        self._attempts.succeeded(self._exchange)
+        record = self._settlement.settle(self._exchange, 200, first_content_at=attempt.first_content_at)
+        await self._body(self._tail(choice, record), more=False)
+
+    async def _start(self, status: int, headers: RawHeaders) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _body(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _encode(self, pieces: list[Piece]) -> bytes:
+        """The pieces as OpenAI events: the upstream's own bytes where it speaks OpenAI, else written anew. Nobody gets
+        usage who did not ask for it; ``[DONE]`` is the router's own, in the tail."""
+        exchange, parts = self._exchange, []
+        for piece in pieces:
+            if piece.usage_only and (piece.raw is None or not exchange.chat.include_usage):
+                continue
+            if piece.raw is not None:
+                self._usage_sent |= piece.usage_only
+                parts.append(sse.event(piece.raw))
+            elif piece.delta is not None or piece.finish is not None:
+                data = chunk(piece, id=self._answer_id, created=int(exchange.unix_time), model=self._model(piece))
+                parts.append(sse.event(data))
+        return b"".join(parts)
+
+    def _tail(self, choice: Choice, record: Record) -> bytes:
+        tail = b""
+        if self._exchange.chat.include_usage and not self._usage_sent:
+            model, created = choice.target.model, int(self._exchange.unix_time)
+            tail = sse.event(usage_chunk(record.usage, id=self._answer_id, created=created, model=model))
+        cost = "unknown" if record.cost_usd is None else f"{record.cost_usd:.9f}"
+        tail += sse.comment(f"x-llm-router-cost-usd: {cost}")
+        return tail + sse.event(b"[DONE]")
+
+    @property
+    def _answer_id(self) -> str:
+        return f"chatcmpl-{self._exchange.request_id}"
+
+    def _model(self, piece: Piece) -> str:
+        attempt = self._exchange.attempt
+        known = attempt.model or attempt.choice.target.model if attempt is not None else ""
+        return piece.model or known
+
+
+def _remember(generation: Generation, request_id: str, asking: Asking, started_at: float) -> Exchange:
+    exchange = Exchange(
+        request_id=request_id,
+        chat=asking.chat,
+        decision=asking.decision,
+        started_at=started_at,
+        unix_time=generation.unix_time(),
+        key_name=asking.key.name if asking.key else None,
+    )
+    first = asking.decision.choices[0]
+    generation.metrics.decided(first.target, first.reason, generation.clock() - started_at)
+    generation.decisions.append(Decided(request_id, exchange.unix_time, asking.decision))
+    return exchange
+
+
+def _explain(exchange: Exchange, choice: Choice, dropped: tuple[str, ...], record: Record | None) -> RawHeaders:
+    """The ``x-llm-router-*`` headers: who answered, why, after how many attempts, for how much."""
+    attempts = exchange.attempts
+    pairs = [
+        ("target", choice.target.name),
+        ("model", choice.target.model),
+        ("reason", exchange.reason_of(choice)),
+        ("attempts", str(attempts)),
+        ("request-id", exchange.request_id),
+    ]
+    if record is not None:
+        pairs.append(("cost-usd", "unknown" if record.cost_usd is None else f"{record.cost_usd:.9f}"))
+    if dropped:
+        pairs.append(("dropped", ",".join(dropped)))
+    return [(b"x-llm-router-" + name.encode(), value.encode("latin-1", "replace")) for name, value in pairs]
+
+
+def _interrupted(choice: Choice, failure: AttemptFailed) -> bytes:
+    """After the commit point: never another model in the same answer, but a clean typed error, and no ``[DONE]``."""
+    message = f"The answer of {choice.target.name} was interrupted ({failure.reason}); what came before is incomplete."
+    return sse.event(error_body(502, "upstream_interrupted", message))
+
+
+async def _refuse(send: Send, request_id: str, error: RouterError, exchange: Exchange | None = None) -> int:
+    status, headers, body = answer_of(error)
+    headers.append((b"x-llm-router-request-id", request_id.encode()))
+    if exchange is not None:
+        headers.append((b"x-llm-router-attempts", b"%d" % exchange.attempts))
+    if status == 405:
+        headers.append((b"allow", b"POST"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    return status
+
+
+def _check_media_type(headers: list[tuple[bytes, bytes]]) -> None:
+    for name, value in headers:
+        if name == b"content-type":
+            kind, _, parameters = value.lower().partition(b";")
+            charset = parameters.replace(b" ", b"").removeprefix(b"charset=").strip(b'"')
+            if kind.strip() != b"application/json" or charset not in (b"", b"utf-8"):
+                raise ClientError(415, "unsupported_media_type", "Send the body as application/json in UTF-8.")
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            raise ClientError(415, "unsupported_media_type", "Send the body uncompressed.")
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return bytes(value).decode()
+    return str(uuid.uuid4())

@@ -1,0 +1,21 @@
+"""``POST /v1/route``: the decision for a chat request, explained, without sending anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..execution.generation import Generation
+from ..routing.explain import as_json
+from .openai import ask
+
+
+def route_routes(generation: Callable[[], Generation]) -> list[Route]:
+    async def route(request: Request) -> Response:
+        asking = await ask(generation(), request.scope, request.receive)
+        return JSONResponse(as_json(asking.decision))
+
+    return [Route("/v1/route", route, methods=["POST"])]

@@ -1,0 +1,148 @@
+"""Listening and serving: every HTTP listener of a process, its router's, its gate's or its exporter's, is run here.
+
+uvicorn on httptools, because that parser refuses the framing tricks which h11 lets through, with our bounded protocol
+and without the headers that name the server. All listeners of a process stop together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ..errors import ConfigError, Problem
+from .protocol import bounded_protocol
+
+BACKLOG = 2048
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One application on one listening socket."""
+
+    app: ASGIApp
+    socket: socket.socket
+    tls: ssl.SSLContext | None = None
+    header_timeout_s: float = 10.0
+    idle_timeout_s: float = 30.0
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """``host:port`` or ``[v6]:port`` as host and port. Raises ``ValueError``."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"write {text!r} as [address]:port")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"write host:port, for example 127.0.0.1:8443, not {text!r}")
+    return host, int(port)
+
+
+def listen(host: str, port: int, *, path: str = "listen") -> socket.socket:
+    """A socket that listens already; connections wait in its backlog until it is served. Port 0 takes a free one.
+
+    Raises ``ConfigError`` naming ``path`` where nobody can listen there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        reason = error.strerror or str(error)
+        message = f"cannot listen on {host} port {port}: {reason}; choose another, or end what uses it"
+        raise ConfigError([Problem(path, message)]) from error
+    sock.setblocking(False)
+    return sock
+
+
+async def serve_sites(
+    sites: Sequence[Site],
+    *,
+    drain_s: float,
+    stop: asyncio.Event | None = None,
+    on_drain: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until ``stop`` is set, or without one until SIGTERM or SIGINT; then take nobody new and let what is under
+    way finish for ``drain_s``. A second signal ends it at once. The sockets are closed at the end."""
+    servers = [_server(site, drain_s) for site in sites]
+    with _stopping(servers, stop) as stopped:
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[site.socket]))
+            for server, site in zip(servers, sites, strict=True)
+        ]
+        waiting = asyncio.create_task(stopped.wait())
+        try:
+            await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            on_drain()
+            for server in servers:
+                server.should_exit = True
+            await asyncio.gather(*tasks)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the process's signals alone: they belong to all servers of the process together."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def _server(site: Site, drain_s: float) -> _Server:
+    protocol = bounded_protocol(header_timeout_s=site.header_timeout_s, idle_timeout_s=site.idle_timeout_s)
+    tls = site.tls
+    return _Server(
+        uvicorn.Config(
+            site.app,
+            interface="asgi3",
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=math.ceil(site.idle_timeout_s),
+            timeout_graceful_shutdown=math.ceil(drain_s),
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+        )
+    )
+
+
+@contextlib.contextmanager
+def _stopping(servers: Sequence[_Server], stop: asyncio.Event | None) -> Generator[asyncio.Event, None, None]:
+    if stop is not None:
+        yield stop
+        return
+    stopped = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopped.is_set():
+            for server in servers:
+                server.force_exit = True
+        stopped.set()
+
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield stopped
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)

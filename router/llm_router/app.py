@@ -1,0 +1,134 @@
+"""The router as ASGI: a public app and an admin app over one current generation, nothing global.
+
+``RouterApp`` serves whatever generation is current, watches its clusters and providers in the background, and swaps
+generations as a whole on reload. The chat path is answered ahead of Starlette's routing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .api.admin import admin_routes, metrics_route
+from .api.errors import answer_of, error_body, guard_body
+from .api.guard import Guard
+from .api.health import health_routes
+from .api.models import model_routes
+from .api.openai import PATH as CHAT_PATH
+from .api.openai import ChatDoor
+from .api.route import route_routes
+from .config.hosts import is_loopback
+from .config.load import Loaded
+from .errors import ConfigError, RouterError
+from .execution.generation import Generation
+from .graph import Surroundings, build
+from .signals.polling import poll_forever
+
+
+class RouterApp:
+    """``load`` reads the configuration anew for a reload; it raises ``ConfigError`` when that is refused."""
+
+    def __init__(self, loaded: Loaded, around: Surroundings, load: Callable[[], Loaded]) -> None:
+        self._around, self._load = around, load
+        self._generation = build(loaded, around)
+        self._polls: list[asyncio.Task[None]] = []
+        self.draining = False
+        around.metrics.reloaded(success=True)
+        public: list[BaseRoute] = [
+            *health_routes(self.generation, lambda: self.draining),
+            *model_routes(self.generation),
+            *route_routes(self.generation),
+        ]
+        if is_loopback(loaded.config.server.host):
+            public.append(metrics_route(self.generation))
+        self.public: ASGIApp = Guard(_ChatFirst(ChatDoor(self.generation), _starlette(public)), render=guard_body)
+        self.admin: ASGIApp = Guard(_starlette(admin_routes(self.generation, self.reload)), render=guard_body)
+
+    def generation(self) -> Generation:
+        return self._generation
+
+    def start(self) -> None:
+        """Begin to watch clusters and providers; call it in the running loop."""
+        self._polls = [
+            asyncio.create_task(poll_forever(watch.name, watch.interval_s, watch.poll))
+            for watch in self._generation.watches
+        ]
+
+    async def stop(self) -> None:
+        for poll in self._polls:
+            poll.cancel()
+        await asyncio.gather(*self._polls, return_exceptions=True)
+        for watch in self._generation.watches:
+            await watch.aclose()
+
+    def drain(self) -> None:
+        """Tell load balancers to send nobody any more; what is under way goes on."""
+        self.draining = True
+
+    async def reload(self) -> None:
+        """Swap to the configuration as it is now; requests under way keep theirs. Raises ``ConfigError`` and keeps
+        the old generation when the new one is refused."""
+        try:
+            loaded = await asyncio.to_thread(self._load)
+            generation = build(loaded, self._around, self._generation)
+        except ConfigError:
+            self._around.metrics.reloaded(success=False)
+            raise
+        await self.stop()
+        self._generation = generation
+        self.start()
+        self._around.metrics.reloaded(success=True)
+
+
+class _ChatFirst:
+    """The model endpoint as a raw callable, everything else through Starlette."""
+
+    def __init__(self, chat: ASGIApp, rest: ASGIApp) -> None:
+        self._chat, self._rest = chat, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == CHAT_PATH:
+            await self._chat(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+def _starlette(routes: Sequence[BaseRoute]) -> Starlette:
+    return Starlette(
+        routes=routes,
+        exception_handlers={
+            RouterError: _router_error,
+            HTTPException: _http_error,
+            Exception: _unexpected,
+        },
+    )
+
+
+async def _router_error(_request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, RouterError):
+        raise TypeError(f"not a router error: {exc!r}")
+    status, headers, body = answer_of(exc)
+    response = Response(body, status)
+    response.raw_headers = headers
+    return response
+
+
+async def _http_error(_request: Request, exc: Exception) -> Response:
+    status = exc.status_code if isinstance(exc, HTTPException) else 500
+    headers = dict(exc.headers or {}) if isinstance(exc, HTTPException) else {}
+    code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
+    detail = exc.detail if isinstance(exc, HTTPException) else "error"
+    return Response(error_body(status, code, f"{detail}."), status, headers, "application/json")
+
+
+async def _unexpected(_request: Request, _exc: Exception) -> Response:
+    body = error_body(500, "internal_error", "The router failed; the operator finds the cause in its log.")
+    return Response(body, 500, media_type="application/json")
+

@@ -1,0 +1,46 @@
+"""Who can reach the router, and the files that it needs to be reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from ..decode import FileUse
+from ..findings import Finding
+from ..hosts import is_loopback
+from .draft import Draft
+
+
+def public_needs_keys(draft: Draft) -> Iterator[Finding]:
+    if not is_loopback(draft.config.server.host) and draft.config.access.api_keys_file is None:
+        yield Finding(
+            ("server", "host"),
+            "without API keys the router serves loopback only: use 127.0.0.1, or make keys with llm-router keys create "
+            "and name their file in access.apiKeysFile",
+        )
+
+
+def admin_is_loopback(draft: Draft) -> Iterator[Finding]:
+    if not is_loopback(draft.config.admin.host):
+        yield Finding(
+            ("admin", "host"),
+            "the admin listener serves loopback only: use 127.0.0.1, and reach it from elsewhere by port forwarding",
+        )
+
+
+def ports_differ(draft: Draft) -> Iterator[Finding]:
+    server, admin = draft.config.server, draft.config.admin
+    if server.port == admin.port != 0:
+        yield Finding(("admin", "port"), f"{admin.port} is the public listener's port too: choose another")
+
+
+def files_exist(draft: Draft) -> Iterator[Finding]:
+    return missing_files(draft.files)
+
+
+def missing_files(files: Iterable[FileUse]) -> Iterator[Finding]:
+    for path, file in files:
+        if not os.path.isfile(file):
+            yield Finding(path, f"there is no file {file}")
+        elif not os.access(file, os.R_OK):
+            yield Finding(path, f"the file {file} may not be read by this user")

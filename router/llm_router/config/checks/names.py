@@ -1,0 +1,100 @@
+"""Names are unique, and every name that is referred to exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..findings import Finding, Path, meant, quote
+from ..schema import Cluster, Provider
+from .draft import Draft
+
+
+def names_are_unique(draft: Draft) -> Iterator[Finding]:
+    """Clusters and providers share one name space: a target's name says whose it is."""
+    seen: dict[str, str] = {}
+    owners: list[tuple[Path, str]] = [(("clusters", i), c.name) for i, c in draft.clusters()]
+    owners += [(("externalProviders", i), p.name) for i, p in enumerate(draft.config.external_providers)]
+    for path, name in owners:
+        kind = "cluster" if path[0] == "clusters" else "provider"
+        if name in seen:
+            yield Finding((*path, "name"), f"a {seen[name]} is called {name} already: choose another name")
+        seen.setdefault(name, kind)
+
+
+def models_are_unique(draft: Draft) -> Iterator[Finding]:
+    for i, cluster in draft.clusters():
+        yield from _repeated(("clusters", i, "models"), _listed(cluster))
+    for i, provider in draft.providers():
+        yield from _repeated(("externalProviders", i, "models"), _listed(provider))
+
+
+def routes_exist(draft: Draft) -> Iterator[Finding]:
+    """A route names a cluster or provider, or one target of it (``owner/model``)."""
+    names = draft.owners | {f"{o.name}/{m}": o for o in draft.owners.values() for m in _several(o)}
+    for model, name in draft.config.router.model_routes.items():
+        path = ("router", "modelRoutes", model)
+        owner = names.get(name)
+        if owner is None:
+            yield _unknown(path, name, names)
+        elif isinstance(owner, Provider) and not owner.enabled:
+            yield Finding(path, f"the provider {owner.name} is disabled: enable it, or choose another")
+
+
+def mappings_exist(draft: Draft) -> Iterator[Finding]:
+    owners = draft.owners
+    for alias, by_owner in draft.config.router.model_mapping.items():
+        for name, model in by_owner.items():
+            path = ("router", "modelMapping", alias, name)
+            owner = owners.get(name)
+            if owner is None:
+                yield _unknown(path, name, owners)
+                continue
+            served = _served(owner)
+            if served and model not in served:
+                yield Finding(path, f"{name} does not serve {quote(model)}{meant(model, served)}")
+
+
+def fallback_exists(draft: Draft) -> Iterator[Finding]:
+    fallback = draft.config.router.failover.fallback
+    if fallback is not None and fallback.target not in draft.owners:
+        yield _unknown(("router", "failover", "fallback", "target"), fallback.target, draft.owners)
+
+
+def rules_exist(draft: Draft) -> Iterator[Finding]:
+    owners = draft.owners
+    for i, rule in enumerate(draft.config.rules):
+        for j, action in enumerate(rule.actions):
+            path: Path = ("rules", i, "actions", j)
+            named: list[tuple[Path, str]] = [((*path, "target"), action.target)] if action.target else []
+            named += [((*path, "targets", k), name) for k, name in enumerate(action.targets)]
+            named += [((*path, "failoverTargets", k), name) for k, name in enumerate(action.failover_targets)]
+            for where, name in named:
+                if name not in owners:
+                    yield _unknown(where, name, owners)
+
+
+def _listed(owner: Cluster | Provider) -> list[str]:
+    return [model if isinstance(model, str) else model.name for model in owner.models]
+
+
+def _served(owner: Cluster | Provider) -> list[str]:
+    """The models that a cluster or provider says it serves."""
+    default = owner.default_model if isinstance(owner, Provider) else None
+    listed = _listed(owner)
+    return listed if default is None or default in listed else [*listed, default]
+
+
+def _several(owner: Cluster | Provider) -> list[str]:
+    """Where there is but one model its target is called as its owner is."""
+    served = _served(owner)
+    return served if len(served) > 1 else []
+
+
+def _repeated(path: Path, names: list[str]) -> Iterator[Finding]:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield Finding((*path, i), f"{quote(name)} is in the list already: keep one")
+
+
+def _unknown(path: Path, name: str, owners: Iterable[str]) -> Finding:
+    return Finding(path, f"no cluster or provider is called {quote(name)}{meant(name, owners)}")

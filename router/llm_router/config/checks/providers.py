@@ -1,0 +1,101 @@
+"""Each enabled provider is of a known type and says all that its type needs, and nothing that it can not use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..findings import Finding, quote
+from ..hosts import url_fault
+from ..providers import NOT_YET_AVAILABLE, PROVIDER_TYPES, nearest_type
+from ..schema import Provider
+from .draft import Draft
+
+_SET_BY_THE_ROUTER = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection", "te", "trailer", "upgrade"}
+    | {"accept-encoding", "expect", "keep-alive", "proxy-connection"}
+)
+_CREDENTIALS = frozenset(
+    {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie"}
+)
+
+
+def types_are_known(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        if provider.type in PROVIDER_TYPES:
+            continue
+        if provider.type in NOT_YET_AVAILABLE:
+            message = f"{provider.type} is not yet available: set enabled: false, or remove the provider"
+        else:
+            near = nearest_type(provider.type)
+            hint = f"did you mean {near}?" if near else "plugins are not yet available; use openai-compatible if it is"
+            message = f"unknown type {quote(provider.type)} (known: {', '.join(sorted(PROVIDER_TYPES))}): {hint}"
+        yield Finding(("externalProviders", i, "type"), message)
+
+
+def providers_are_complete(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        known = PROVIDER_TYPES.get(provider.type)
+        if not provider.api_key:
+            yield Finding(("externalProviders", i, "apiKey"), "missing: an enabled provider needs it")
+        if not provider.models and not provider.default_model:
+            yield Finding(("externalProviders", i, "models"), "missing: name at least one model, or a defaultModel")
+        if known is not None and known.base_url is None and not provider.base_url:
+            yield Finding(("externalProviders", i, "baseUrl"), f"missing: {provider.type} has no address of its own")
+
+
+def base_urls_are_sane(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        fault = url_fault(provider.base_url, private=provider.private) if provider.base_url is not None else None
+        if fault:
+            yield Finding(("externalProviders", i, "baseUrl"), fault)
+
+
+def headers_are_free(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        seen: set[str] = set()
+        for name in provider.headers:
+            lower = name.lower()
+            path = ("externalProviders", i, "headers", name)
+            if lower in _CREDENTIALS:
+                yield Finding(path, "credentials do not belong here: use apiKey")
+            elif lower in _SET_BY_THE_ROUTER or lower.startswith(("x-llmr-", "x-llm-router-")):
+                yield Finding(path, "the router sets this header itself: remove it")
+            elif lower in seen:
+                yield Finding(path, "stands here already in another spelling: keep one")
+            seen.add(lower)
+
+
+def keys_fit_the_type(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        for key, value in _keys_of_some_types(provider).items():
+            if value:
+                message = f"has no meaning for a provider of type {provider.type}: remove it"
+                yield Finding(("externalProviders", i, key), message)
+
+
+def _keys_of_some_types(provider: Provider) -> dict[str, Any]:
+    """The keys that this provider's type can not use, with what was written there."""
+    keys: dict[str, Any] = {}
+    known = PROVIDER_TYPES.get(provider.type)
+    if known is not None and known.wire != "openai":
+        keys |= {"organization": provider.organization, "project": provider.project}
+    if provider.type != "azure":
+        keys |= {"apiVersion": provider.api_version, "deployments": provider.deployments}
+    if provider.type != "vertex":
+        keys |= {
+            "projectId": provider.project_id,
+            "location": provider.location,
+            "credentialsFile": provider.credentials_file,
+        }
+    return keys
+
+
+def health_paths_are_paths(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        endpoint = provider.health_check.endpoint
+        if endpoint is not None and url_fault(f"https://host{endpoint}", private=False) is not None:
+            yield Finding(
+                ("externalProviders", i, "healthCheck", "endpoint"),
+                "must be a path such as /v1/models, without a query",
+            )

@@ -1,0 +1,45 @@
+"""The router's own settings go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..findings import Finding
+from .draft import Draft
+
+_RETRYABLE_4XX = frozenset({408, 409, 425, 429})
+
+
+def somebody_can_answer(draft: Draft) -> Iterator[Finding]:
+    if not draft.config.clusters and not any(True for _ in draft.providers()):
+        yield Finding((), "nobody could answer: give at least one of clusters, or one enabled of externalProviders")
+
+
+def retry_codes_are_retryable(draft: Draft) -> Iterator[Finding]:
+    codes = draft.config.router.failover.retry_codes
+    for i, code in enumerate(codes):
+        path = ("router", "failover", "retryCodes", i)
+        if not (code in _RETRYABLE_4XX or 500 <= code <= 599):
+            yield Finding(
+                path, f"{code} is an answer to the request itself: only 408, 409, 425, 429 and 5xx can go away"
+            )
+        elif code in codes[:i]:
+            yield Finding(path, f"{code} is in the list already: keep one")
+
+
+def timeouts_fit_together(draft: Draft) -> Iterator[Finding]:
+    timeouts = draft.config.router.timeouts
+    for key, value in (
+        ("connect", timeouts.connect),
+        ("firstToken", timeouts.first_token),
+        ("betweenTokens", timeouts.between_tokens),
+    ):
+        if value > timeouts.total:
+            yield Finding(("router", "timeouts", key), "longer than total: shorten it, or lengthen total")
+
+
+def same_target_retries_fit(draft: Draft) -> Iterator[Finding]:
+    failover = draft.config.router.failover
+    if failover.max_retries and failover.same_target_retries > failover.max_retries:
+        path = ("router", "failover", "sameTargetRetries")
+        yield Finding(path, f"more than maxRetries allows in all: give it at most {failover.max_retries}")

@@ -1,0 +1,75 @@
+"""Judges hosts and URLs that an operator wrote, without resolving anything."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?", re.IGNORECASE)
+_ODD_ADDRESS = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
+_METADATA_HOSTS = frozenset({"metadata.google.internal", "fd00:ec2::254"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener there: ``localhost``, ``127.0.0.0/8``, ``::1``.
+
+    An empty host means every interface, and is not loopback.
+    """
+    address = _address(host)
+    if address is not None:
+        return address.is_loopback
+    return host.rstrip(".").lower() == "localhost"
+
+
+def url_fault(url: str, *, private: bool) -> str | None:
+    """What is wrong with an endpoint, and what to do; ``None`` if it may be used.
+
+    Plain http is accepted for loopback, and elsewhere where ``private`` says that the operator means it.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]+", url) or "\\" in url:
+        return "no URL: it holds a space, a backslash or a character outside ASCII"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Only asking for the port checks it.
+    except ValueError as error:
+        return f"no URL: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "must be https://HOST (or http://HOST on loopback)"
+    return _form_fault(url, parts) or host_fault(parts.hostname) or _plain_fault(parts, private)
+
+
+def host_fault(host: str) -> str | None:
+    """What is wrong with a host that requests shall be sent to."""
+    address = _address(host)
+    if host.lower().rstrip(".") in _METADATA_HOSTS:
+        return "the cloud's metadata service is no target"
+    if address is not None:
+        odd = address.is_link_local or address.is_multicast or address.is_unspecified
+        return "a link-local, multicast or unspecified address is no target" if odd else None
+    if _ODD_ADDRESS.fullmatch(host):
+        return "an address must be written as four decimal numbers, such as 10.0.0.1"
+    return None if _HOST_NAME.fullmatch(host) else "the host is no host name: write it in ASCII (punycode)"
+
+
+def _form_fault(url: str, parts: SplitResult) -> str | None:
+    if "@" in parts.netloc:
+        return "must not hold credentials: give them as apiKey or sharedSecret"
+    if "?" in url or "#" in url:
+        return "must end with the path: remove the query and the fragment"
+    return None
+
+
+def _plain_fault(parts: SplitResult, private: bool) -> str | None:
+    if parts.scheme == "http" and not private and not is_loopback(parts.hostname or ""):
+        return "plain http is accepted on loopback only: use https, or say private: true for a network of your own"
+    return None
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,168 @@
+"""One send to one target: it owns its deadlines and its connection, and knows when it has committed.
+
+``open`` holds everything back until the first content, so that a failure before it can still go elsewhere; ``more``
+hands on what follows. Success is the upstream's own terminal event: an end of the stream without it is a broken
+answer, whatever the framing says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..config.schema import Timeouts
+from ..errors import AttemptFailed, ClientError, TargetUnsuited, UpstreamBroken, UpstreamSilent
+from ..model import Choice, Facts, Finish, Usage
+from ..routing.facts import ChatRequest
+from ..upstream.client import Answer
+from ..upstream.sender import Sender
+from ..upstream.sse import Splitter
+from ..upstream.wire.base import Outgoing, Piece
+from .deadlines import Deadlines
+from .standing import Slot
+
+MAX_ERROR_BYTES = 64 * 1024
+MAX_HELD_PIECES = 1024
+
+
+class Attempt:
+    """``now`` is a monotonic clock in seconds. Close it when done with it: that gives its slot back."""
+
+    def __init__(
+        self, choice: Choice, sender: Sender, timeouts: Timeouts, now: Callable[[], float], slot: Slot
+    ) -> None:
+        self.choice, self.started_at = choice, now()
+        self.first_content_at: float | None = None
+        self.finish: Finish | None = None
+        self.model: str | None = None
+        self.dropped: tuple[str, ...] = ()
+        self._sender, self._now, self._slot = sender, now, slot
+        self._deadlines = Deadlines(timeouts)
+        self._splitter = Splitter()
+        self._reader = sender.wire.reader()
+        self._answer: Answer | None = None
+        self._usage: Usage | None = None
+        self._content_pieces = 0
+        self._terminal = False
+        self._failure: AttemptFailed | None = None
+
+    async def open(self, chat: ChatRequest, request_id: str) -> list[Piece]:
+        """Send, and wait for the first content: the pieces up to and including it. Raises ``AttemptFailed``."""
+        answer = await self._send(self._outgoing(chat), request_id)
+        held: list[Piece] = []
+        while self.first_content_at is None and self.finish is None:
+            held += await self._next(answer)
+            if len(held) > MAX_HELD_PIECES:
+                raise UpstreamBroken(f"{MAX_HELD_PIECES} events and no content among them")
+        if self._failure is not None:
+            raise self._failure  # nothing has gone out yet, so what came before it need not either
+        return held
+
+    async def more(self) -> list[Piece]:
+        """What comes next, as it comes; empty at the end of a complete answer. Raises ``AttemptFailed``."""
+        if self._answer is None:
+            raise RuntimeError("more() before open()")
+        if self._failure is not None:
+            raise self._failure
+        while not self._terminal:
+            try:
+                pieces = await self._next(self._answer)
+            except UpstreamSilent:
+                if self.finish is None:
+                    raise
+                self._terminal = True  # finished; its usage did not come in time
+                break
+            if pieces:
+                return pieces
+        return []
+
+    async def whole(self, chat: ChatRequest, request_id: str) -> bytes:
+        """Send without streaming, and read the whole answer: a validated ``chat.completion`` as it came."""
+        answer = await self._send(self._outgoing(chat), request_id)
+        with self._deadlines:
+            body = await answer.read()
+        self.first_content_at = self._now()
+        complete = self._sender.wire.answer(body)
+        self._usage, self.finish, self.model = complete.usage, complete.finish, complete.model
+        self._terminal = True
+        return body
+
+    def usage(self, facts: Facts) -> Usage:
+        """What the upstream says it used, else an estimate marked as one: the prompt as estimated before sending,
+        and a token for each content event."""
+        if self._usage is not None:
+            return self._usage
+        return Usage(input_tokens=facts.input_tokens, output_tokens=self._content_pieces, estimated=True)
+
+    @property
+    def billable(self) -> bool:
+        """Whether tokens came, so that somebody will be charged for them."""
+        return self._usage is not None or self._content_pieces > 0
+
+    def close(self) -> None:
+        self._deadlines.stop()
+        if self._answer is not None:
+            self._answer.close()
+        self._slot.release()
+
+    def _outgoing(self, chat: ChatRequest) -> Outgoing:
+        try:
+            return self._sender.outgoing(chat)
+        except ClientError as error:
+            raise TargetUnsuited(error) from error
+
+    async def _send(self, outgoing: Outgoing, request_id: str) -> Answer:
+        self.dropped = outgoing.dropped
+        with self._deadlines:
+            self._answer = answer = await self._sender.send(outgoing, request_id)
+            if answer.status == 200:
+                return answer
+            body = await answer.read(MAX_ERROR_BYTES)
+        raise self._sender.wire.refused(answer.status, answer.headers, body)
+
+    async def _next(self, answer: Answer) -> list[Piece]:
+        with self._deadlines:
+            data = await answer.some()
+        pieces: list[Piece] = []
+        try:
+            for piece in self._understood(data):
+                if piece is not None:
+                    self._note(piece)
+                    pieces.append(piece)
+        except AttemptFailed as failure:
+            if not pieces:
+                raise
+            self._failure = failure  # what came before it in the same breath is good
+        return pieces
+
+    def _understood(self, data: bytes) -> Iterator[Piece | None]:
+        if data:
+            for event in self._splitter.feed(data):
+                yield self._reader.read(event.data, event.name)
+        else:
+            yield self._at_the_end()
+
+    def _at_the_end(self) -> Piece | None:
+        """The stream ended: fine after a finish reason, a broken answer without one."""
+        piece = self._reader.end()
+        if piece is None and self.finish is None:
+            raise UpstreamBroken("the stream ended without a finish reason")
+        self._terminal = True
+        return piece
+
+    def _note(self, piece: Piece) -> None:
+        if piece.content:
+            self._content_pieces += 1
+            if self.first_content_at is None:
+                self.first_content_at = self._now()
+            self._deadlines.content()
+        if piece.usage is not None:
+            self._usage = piece.usage
+        if piece.model is not None:
+            self.model = piece.model
+        if piece.finish is not None:
+            self.finish = piece.finish
+            self._deadlines.finishing()
+        if piece.terminal:
+            if self.finish is None:
+                raise UpstreamBroken("the stream says it is done, without a finish reason")
+            self._terminal = True

@@ -1,0 +1,151 @@
+"""The failover loop: attempts in the order of the decision until one answers.
+
+    answer → start an attempt → open it (or read it whole) → on failure: note it, ask the plan what may follow
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+
+from ..config.schema import Failover, Timeouts
+from ..errors import AttemptFailed, TargetFull
+from ..model import Choice
+from ..signals.snapshot import Board
+from ..telemetry.metrics import Metrics
+from ..upstream.sender import Sender
+from ..upstream.wire.base import Piece
+from ..upstream.wire.chunks import Collector
+from .attempt import Attempt
+from .exchange import Exchange, Tried
+from .plan import Plan
+from .retry_budget import RetryBudget
+from .standing import Standing
+from .verdict import verdict
+
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.25, 2.0
+
+
+class Attempts:
+    """``clock`` is monotonic; ``sleep`` and ``chance`` (0..1) are handed in for tests."""
+
+    def __init__(
+        self,
+        *,
+        senders: Mapping[str, Sender],
+        standings: Mapping[str, Standing],
+        board: Board,
+        failover: Failover,
+        timeouts: Timeouts,
+        max_waiting: int,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._senders, self._standings, self._board = senders, standings, board
+        self._failover, self._timeouts, self._max_waiting = failover, timeouts, max_waiting
+        self._budget = RetryBudget()
+        self._metrics, self._clock, self._sleep, self._chance = metrics, clock, sleep, chance
+
+    async def stream(self, exchange: Exchange) -> tuple[Attempt, list[Piece]]:
+        """An attempt whose first content has come, with all that came until then. The caller must end it with
+        ``succeeded``, ``interrupted`` or ``abandoned``. Raises the verdict when nobody answers."""
+        held: list[Piece] = []
+
+        async def opened(attempt: Attempt) -> None:
+            held[:] = await attempt.open(exchange.chat, exchange.request_id)
+
+        return await self._until_one_answers(exchange, opened), held
+
+    async def whole(self, exchange: Exchange) -> tuple[Attempt, bytes]:
+        """A complete, validated answer. The caller must end the attempt as with ``stream``."""
+        body = b""
+
+        async def complete(attempt: Attempt) -> None:
+            nonlocal body
+            wire = self._senders[attempt.choice.target.name].wire
+            if not wire.collects:
+                body = await attempt.whole(exchange.chat, exchange.request_id)
+                return
+            collector = Collector()
+            pieces = await attempt.open(exchange.chat, exchange.request_id)
+            while pieces:
+                for piece in pieces:
+                    collector.add(piece)
+                pieces = await attempt.more()
+            body = collector.completion(
+                id=f"chatcmpl-{exchange.request_id}",
+                created=int(exchange.unix_time),
+                model=attempt.model or attempt.choice.target.model,
+                usage=attempt.usage(exchange.decision.facts),
+            )
+
+        attempt = await self._until_one_answers(exchange, complete)
+        return attempt, body
+
+    def succeeded(self, exchange: Exchange) -> None:
+        """The running attempt's answer is complete and delivered."""
+        attempt = self._end(exchange, "ok")
+        first_content_at = attempt.first_content_at
+        waited_ms = None if first_content_at is None else (first_content_at - attempt.started_at) * 1000
+        self._standings[attempt.choice.target.name].succeeded(waited_ms)
+
+    def interrupted(self, exchange: Exchange, failure: AttemptFailed) -> None:
+        """The running attempt failed after the commit point: no other may follow."""
+        attempt = self._end(exchange, failure.reason, failure)
+        self._standings[attempt.choice.target.name].failed(failure)
+
+    def abandoned(self, exchange: Exchange) -> None:
+        """The caller left: nobody's fault, so the target's standing does not change."""
+        if exchange.attempt is not None:
+            self._end(exchange, "client_gone")
+
+    async def _until_one_answers(self, exchange: Exchange, use: Callable[[Attempt], Awaitable[None]]) -> Attempt:
+        plan = Plan(exchange.decision.choices, self._failover)
+        choice = plan.first()
+        with self._budget.request() as may_follow_up:
+            while True:
+                attempt = self._start(exchange, choice)
+                try:
+                    self._check_room(choice)
+                    await use(attempt)
+                except AttemptFailed as failure:
+                    self.interrupted(exchange, failure)
+                    following = plan.after(choice, failure)
+                    if following is None or not may_follow_up():
+                        raise verdict(exchange.trail) from failure
+                    self._metrics.failover(choice.target, following.target, failure.reason)
+                    if following is choice:
+                        await self._sleep(self._backoff_s(len(exchange.trail)))
+                    choice = following
+                else:
+                    return attempt
+
+    def _check_room(self, choice: Choice) -> None:
+        """llama.cpp never refuses: it queues without end. So the router keeps the queue, and keeps it short."""
+        name = choice.target.name
+        slots = self._board.view(name).slots_total
+        if slots is not None and self._standings[name].pending > slots + self._max_waiting:
+            raise TargetFull(f"{slots} slots are busy and {self._max_waiting} requests wait")
+
+    def _backoff_s(self, tried: int) -> float:
+        """Full jitter: anything up to the doubling ceiling."""
+        return self._chance() * min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** (tried - 1))
+
+    def _start(self, exchange: Exchange, choice: Choice) -> Attempt:
+        name = choice.target.name
+        exchange.attempt = attempt = Attempt(
+            choice, self._senders[name], self._timeouts, self._clock, self._standings[name].take_slot()
+        )
+        return attempt
+
+    def _end(self, exchange: Exchange, outcome: str, failure: AttemptFailed | None = None) -> Attempt:
+        attempt = exchange.attempt
+        if attempt is None:
+            raise RuntimeError("no attempt is running")
+        attempt.close()
+        usage = attempt.usage(exchange.decision.facts) if attempt.billable else None
+        exchange.trail.append(Tried(attempt.choice, outcome, usage, failure))
+        exchange.attempt = None
+        return attempt

@@ -1,0 +1,48 @@
+"""One request while it is executed: what was decided, what was tried, and who answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..errors import AttemptFailed
+from ..model import Choice, Decision, Usage
+from ..routing.facts import ChatRequest
+from .attempt import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt in the trail. ``outcome`` is ``ok``, ``client_gone``, or the failure's stable reason; ``usage`` is
+    what somebody will be charged for, ``None`` if nothing came."""
+
+    choice: Choice
+    outcome: str
+    usage: Usage | None
+    failure: AttemptFailed | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """``started_at`` is monotonic seconds, ``unix_time`` the wall clock at the start. ``key_name`` names the caller's
+    API key, never the key."""
+
+    request_id: str
+    chat: ChatRequest
+    decision: Decision
+    started_at: float
+    unix_time: float
+    key_name: str | None = None
+    trail: list[Tried] = field(default_factory=list)
+    attempt: Attempt | None = None
+    settled: bool = False
+
+    @property
+    def attempts(self) -> int:
+        """How many were started, the running one included."""
+        return len(self.trail) + (self.attempt is not None)
+
+    def reason_of(self, choice: Choice) -> str:
+        """Why this choice answers: the decision's own reason for the first, a fallback for what follows a failure."""
+        if choice.target.name == self.decision.choices[0].target.name:
+            return choice.reason
+        return "fallback_external" if choice.target.kind == "provider" else "fallback_cluster"

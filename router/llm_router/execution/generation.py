@@ -1,0 +1,56 @@
+"""One generation of the router: everything that one configuration determines, built once and swapped as a whole.
+
+A request takes the current generation when it arrives and keeps it to its end, so that no decision mixes two
+configurations.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..admission.keys import KeyRing
+from ..config.load import Loaded
+from ..model import Decision, Target
+from ..pricing.ledger import Ledger
+from ..routing.engine import Policy
+from ..signals.snapshot import Board
+from ..signals.watch import Watch
+from ..telemetry.metrics import Metrics
+from .attempts import Attempts
+from .settle import Settlement
+from .standing import Standing
+
+KEPT_DECISIONS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision as the admin surface remembers it: explained, without a word of the request."""
+
+    request_id: str
+    at_unix: float
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """``keys`` is ``None`` where no API keys are configured: then the listener is loopback. ``clock`` is monotonic
+    seconds, ``unix_time`` the wall clock."""
+
+    loaded: Loaded
+    targets: tuple[Target, ...]
+    policy: Policy
+    keys: KeyRing | None
+    board: Board
+    standings: Mapping[str, Standing]
+    attempts: Attempts
+    settlement: Settlement
+    watches: tuple[Watch, ...]
+    ledger: Ledger
+    metrics: Metrics
+    clock: Callable[[], float]
+    unix_time: Callable[[], float]
+    configured_tags: frozenset[str]
+    decisions: deque[Decided] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))

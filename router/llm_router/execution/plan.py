@@ -1,0 +1,69 @@
+"""What may follow a failed attempt: pure rules over the decision and the trail so far.
+
+At most ``maxRetries`` follow-ups; ``sameTargetRetries`` of them on the same target, and only where trying again is
+cheap and likely to help (408, 5xx, a reset before any byte), never for silence and never for 429. A caller's own 400
+goes back to him, a policy refusal is never routed around, and a context overflow goes only to larger windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..config.schema import Failover
+from ..errors import AttemptFailed, UpstreamRefused, UpstreamReset
+from ..model import Choice
+
+CONTEXT = "context_length_exceeded"
+NEVER_ROUTED_AROUND = frozenset({"content_policy_violation"})
+OPERATORS_FAULT = frozenset({401, 402, 403, 404})
+"""Wrong key, no money, wrong model name at the upstream: another target may do."""
+
+
+class Plan:
+    """The choices of one decision as attempts use them up."""
+
+    def __init__(self, choices: Sequence[Choice], failover: Failover) -> None:
+        self._left = list(choices)
+        self._failover = failover
+        self._follow_ups = failover.max_retries if failover.enabled else 0
+        self._same_target = failover.same_target_retries
+
+    def first(self) -> Choice:
+        return self._left.pop(0)
+
+    def after(self, choice: Choice, failure: AttemptFailed) -> Choice | None:
+        """The choice that follows ``failure`` on ``choice``; ``None`` when nothing may."""
+        if self._follow_ups <= 0 or self.is_final(failure):
+            return None
+        if isinstance(failure, UpstreamRefused) and failure.code == CONTEXT:
+            self._keep_larger_than(choice)
+        elif self._same_target > 0 and self._worth_repeating(failure):
+            self._same_target -= 1
+            self._follow_ups -= 1
+            return choice
+        if not self._left:
+            return None
+        self._follow_ups -= 1
+        return self._left.pop(0)
+
+    def is_final(self, failure: AttemptFailed) -> bool:
+        """Whether this failure is the caller's, so that no other target should be bothered."""
+        if not isinstance(failure, UpstreamRefused) or failure.code == CONTEXT:
+            return False
+        if failure.code in NEVER_ROUTED_AROUND:
+            return True
+        retried = failure.status in self._failover.retry_codes or failure.status in OPERATORS_FAULT
+        return not retried and not failure.quota
+
+    def _worth_repeating(self, failure: AttemptFailed) -> bool:
+        if isinstance(failure, UpstreamRefused):
+            return failure.status != 429 and failure.status in self._failover.retry_codes and not failure.quota
+        return isinstance(failure, UpstreamReset)
+
+    def _keep_larger_than(self, choice: Choice) -> None:
+        window = choice.target.context_length
+        self._left = [
+            other
+            for other in self._left
+            if window is None or other.target.context_length is None or other.target.context_length > window
+        ]

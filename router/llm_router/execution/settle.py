@@ -1,0 +1,99 @@
+"""The end of every request: one ledger record and one set of metrics, exactly once, however it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..model import Choice, ClusterCost, Target, Usage
+from ..pricing.estimate import cluster_usd, list_usd
+from ..pricing.ledger import AttemptRecord, Ledger, Record
+from ..signals.snapshot import Board
+from ..telemetry.metrics import Metrics
+from .exchange import Exchange, Tried
+
+CLIENT_GONE = 499
+"""nginx's status for a client that left; it is never sent, only recorded."""
+
+
+class Settlement:
+    """``clock`` is monotonic, in seconds."""
+
+    def __init__(self, board: Board, ledger: Ledger, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._board, self._ledger, self._metrics, self._clock = board, ledger, metrics, clock
+
+    def settle(self, exchange: Exchange, status: int, *, first_content_at: float | None = None) -> Record:
+        """Account for the exchange. The cost is that of all attempts that somebody charges for, the answering one and
+        those that failed with tokens sent; ``None`` as soon as one of them has no known price."""
+        billed = [(tried, self._usd(tried)) for tried in exchange.trail if tried.usage is not None]
+        answering = exchange.trail[-1].choice if exchange.trail else None
+        usage = _total([tried.usage for tried, _ in billed if tried.usage is not None])
+        costs = [usd for _, usd in billed]
+        record = self._record(exchange, answering, status, usage, None if None in costs else _sum(costs))
+        self._ledger.settle(record)
+        for tried, usd in billed:
+            if tried.usage is not None:
+                self._metrics.spent(tried.choice.target, tried.usage, usd)
+        if record.savings_usd is not None and record.baseline is not None:
+            self._metrics.saved(record.baseline, record.savings_usd)
+        self._metrics.answered(
+            answering.target if answering else None,
+            status,
+            self._clock() - exchange.started_at,
+            None if first_content_at is None else first_content_at - exchange.started_at,
+        )
+        exchange.settled = True
+        return record
+
+    def _record(
+        self, exchange: Exchange, answering: Choice | None, status: int, usage: Usage, cost_usd: float | None
+    ) -> Record:
+        baseline = exchange.decision.baseline
+        baseline_usd = None
+        if baseline is not None and baseline.list_price is not None and usage.all_tokens:
+            baseline_usd = list_usd(baseline.list_price, usage)
+        return Record(
+            request_id=exchange.request_id,
+            settled_at=exchange.unix_time,
+            target=answering.target.name if answering else None,
+            kind=answering.target.kind if answering else None,
+            model=answering.target.model if answering else "",
+            reason=exchange.reason_of(answering) if answering else "",
+            status=status,
+            attempts=tuple(AttemptRecord(tried.choice.target.name, tried.outcome) for tried in exchange.trail),
+            usage=usage,
+            cost_usd=cost_usd,
+            baseline=baseline.name if baseline is not None and baseline_usd is not None else None,
+            baseline_usd=baseline_usd,
+            key=exchange.key_name,
+        )
+
+    def _usd(self, tried: Tried) -> float | None:
+        return None if tried.usage is None else actual_usd(tried.choice.target, self._cost(tried), tried.usage)
+
+    def _cost(self, tried: Tried) -> ClusterCost | None:
+        return self._board.view(tried.choice.target.name).cost
+
+
+def actual_usd(target: Target, cost: ClusterCost | None, usage: Usage) -> float | None:
+    """What this usage costs at this target: list price at a provider, capacity cost at a cluster; ``None`` if no
+    price is known."""
+    if target.kind == "provider":
+        return None if target.list_price is None else list_usd(target.list_price, usage)
+    return None if cost is None else cluster_usd(cost, usage)
+
+
+def _total(usages: list[Usage]) -> Usage:
+    if len(usages) == 1:
+        return usages[0]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        cache_read_tokens=sum(usage.cache_read_tokens for usage in usages),
+        cache_write_tokens=sum(usage.cache_write_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        reasoning_tokens=sum(usage.reasoning_tokens for usage in usages),
+        estimated=any(usage.estimated for usage in usages),
+    )
+
+
+def _sum(costs: list[float | None]) -> float:
+    return sum(cost for cost in costs if cost is not None)

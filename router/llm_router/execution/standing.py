@@ -1,0 +1,105 @@
+"""A target's standing: what attempts taught about it, posted to the board for the next decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..config.schema import CircuitBreaker, Latency
+from ..errors import AttemptFailed, TargetFull, TargetUnsuited, UpstreamRefused
+from ..model import Target
+from ..signals.latency import LatencyWindow
+from ..signals.snapshot import Board
+from .breaker import Breaker, BreakerState
+
+RATE_LIMIT_COOLING_S = 1.0
+"""After a 429 that names no time."""
+OPERATOR_COOLING_S = 60.0
+"""After a refused key or an empty account: only the operator can mend it, so asking again soon is useless."""
+OPERATOR_STATUSES = frozenset({401, 402, 403})
+MAX_COOLING_S = 60.0
+
+
+class Slot:
+    """One attempt's place at its target. Released once, however often it is asked to."""
+
+    __slots__ = ("_release",)
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release: Callable[[], None] | None = release
+
+    def release(self) -> None:
+        if self._release is not None:
+            self._release()
+            self._release = None
+
+
+class Standing:
+    """The breaker, latency window and attempts in flight of one target."""
+
+    def __init__(
+        self, target: Target, board: Board, breaker: CircuitBreaker, latency: Latency, clock: Callable[[], float]
+    ) -> None:
+        self._name, self._board, self._clock = target.name, board, clock
+        self._breaker = Breaker(breaker)
+        self._latency = LatencyWindow(latency.window, latency.percentile)
+        self._pending = 0
+
+    @property
+    def pending(self) -> int:
+        return self._pending
+
+    def breaker_state(self) -> BreakerState:
+        return self._breaker.state(self._clock())
+
+    def take_slot(self) -> Slot:
+        self._pending += 1
+        self._post_load()
+        return Slot(self._give_back)
+
+    def succeeded(self, first_token_ms: float | None) -> None:
+        now = self._clock()
+        self._breaker.succeeded(now)
+        if first_token_ms is not None:
+            self._latency.add(now, first_token_ms)
+        percentile, median = self._latency.figures(now)
+        self._board.post(self._name, p95_latency_ms=percentile, first_token_ms=median)
+        self._post_breaker()
+
+    def failed(self, failure: AttemptFailed) -> None:
+        now = self._clock()
+        if isinstance(failure, UpstreamRefused):
+            self._refused(failure, now)
+        elif not isinstance(failure, TargetFull | TargetUnsuited):
+            self._breaker.failed(now)
+        self._post_breaker()
+
+    def _refused(self, failure: UpstreamRefused, now: float) -> None:
+        if failure.quota or failure.status in OPERATOR_STATUSES:
+            self._breaker.cool(now, OPERATOR_COOLING_S)
+            return
+        if failure.status == 429:
+            self._breaker.cool(now, min(failure.retry_after_s or RATE_LIMIT_COOLING_S, MAX_COOLING_S))
+            return
+        if failure.status >= 500 or failure.status == 408:
+            self._breaker.failed(now)
+            if failure.retry_after_s:
+                self._breaker.cool(now, min(failure.retry_after_s, MAX_COOLING_S))
+
+    def _give_back(self) -> None:
+        self._pending -= 1
+        self._post_load()
+
+    def _post_load(self) -> None:
+        self._board.post(self._name, pending=self._pending, probing=self._breaker.tripped and self._pending > 0)
+
+    def _post_breaker(self) -> None:
+        retry_at, reason = self._breaker.retry_at()
+        probing = self._breaker.tripped and self._pending > 0
+        self._board.post(self._name, retry_at=retry_at, retry_reason=reason, probing=probing)
+
+
+def standings(
+    targets: Iterable[Target], board: Board, breaker: CircuitBreaker, latency: Latency, clock: Callable[[], float]
+) -> dict[str, Standing]:
+    """One standing a target, by target name."""
+    return {target.name: Standing(target, board, breaker, latency, clock) for target in targets}

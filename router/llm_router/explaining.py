@@ -1,0 +1,51 @@
+"""``llm-router explain``: the decision of a configuration alone, without a running router."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from .api.requirements import read_requirements
+from .config.load import Loaded
+from .model import Decision
+from .pricing.cluster_cost import cluster_cost
+from .pricing.list_prices import PriceBook
+from .routing.engine import decide, policy_of
+from .routing.explain import COLUMNS, as_table
+from .routing.facts import NEEDS, facts_of, read_chat
+from .routing.targets import build_targets
+from .signals.snapshot import Board
+from .upstream.wire import WIRES
+
+
+def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Decision:
+    """The decision for ``body`` with every target healthy and every cluster at its configured cost. Raises what the
+    router would answer: ``ClientError`` or ``NoTarget``."""
+    config = loaded.config
+    targets = build_targets(config, PriceBook(datetime.now(UTC)))
+    board = Board(targets, time.monotonic)
+    for target in targets:
+        board.post(target.name, health="healthy")
+    for cluster in config.clusters:
+        cost = cluster_cost(cluster, config.router.cost, None, time.time())
+        board.post_owner(cluster.name, cost=cost, slots_total=cluster.capacity.slots)
+    tags = frozenset(tag for target in targets for tag in target.compliance)
+    asked = read_requirements(headers, None, configured_tags=tags)
+    facts = facts_of(read_chat(body), asked.requirements, strategy=asked.strategy, session=asked.session)
+    policy = policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()})
+    return decide(facts, board.snapshot(), policy)
+
+
+def render(decision: Decision) -> None:
+    """The decision as a table on standard output."""
+    console = Console()
+    table = Table(title=f"strategy {decision.strategy}" + (f", rule {decision.rule}" if decision.rule else ""))
+    for column in COLUMNS:
+        table.add_column(column)
+    for row in as_table(decision):
+        table.add_row(*row)
+    console.print(table)

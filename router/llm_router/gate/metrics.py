@@ -1,0 +1,39 @@
+"""The gate's metrics, each name once, on a registry of their own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class GateMetrics:
+    """``result`` is ``forwarded``, ``answered`` (by the gate itself), ``rejected``, ``not_ready``, ``upstream_failed``
+    or ``client_gone``; ``reason`` says why a request was rejected, which its sender is not told."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._requests = Counter("llm_gate_requests_total", "Requests by result.", ("result",), registry=registry)
+        self._rejected = Counter("llm_gate_rejected_total", "Rejected requests.", ("reason",), registry=registry)
+        self._forwarded = self._requests.labels("forwarded")
+
+    def ended(self, result: str) -> None:
+        (self._forwarded if result == "forwarded" else self._requests.labels(result)).inc()
+
+    def rejected(self, reason: str) -> None:
+        self._rejected.labels(reason).inc()
+        self.ended("rejected")
+
+
+def metrics_app(registry: CollectorRegistry) -> ASGIApp:
+    """Answers ``GET /metrics`` with the registry's metrics, everything else with 404."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        found = scope["path"] == "/metrics" and scope["method"] in ("GET", "HEAD")
+        body = generate_latest(registry) if found else b"not found\n"
+        headers = [(b"content-type", TEXT_FORMAT), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app

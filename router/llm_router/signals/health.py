@@ -1,0 +1,88 @@
+"""Active health: is the target's owner there, and how long does it take to say so?
+
+One success makes it healthy; a refused connection makes it unhealthy at once, anything else only the second time in a
+row. A healthy answer here never closes a breaker: an engine can be alive while its slots hang.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+
+import httpx
+from msgspec import Struct
+
+from ..model import Health
+
+UNHEALTHY_AFTER = 2
+
+
+class HealthReport(Struct, frozen=True, kw_only=True):
+    """The last check of one owner. ``last_check`` is a Unix time, 0 for never."""
+
+    status: Health = "unknown"
+    latency_ms: float | None = None
+    last_check: float = 0.0
+    error: str | None = None
+
+
+class HealthRecord:
+    """The checks of one cluster or provider, as they come in."""
+
+    def __init__(self) -> None:
+        self.report = HealthReport()
+        self._failures = 0
+
+    def passed(self, latency_ms: float, at_unix: float) -> None:
+        self._failures = 0
+        self.report = HealthReport(status="healthy", latency_ms=latency_ms, last_check=at_unix)
+
+    def failed(self, error: str, at_unix: float, *, definite: bool) -> None:
+        self._failures += 1
+        status: Health = self.report.status
+        if definite or self._failures >= UNHEALTHY_AFTER:
+            status = "unhealthy"
+        self.report = HealthReport(status=status, last_check=at_unix, error=error)
+
+
+class HealthCheck:
+    """One GET on a health endpoint, over a control-plane client that it owns."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        timeout_s: float,
+        client: httpx.AsyncClient,
+        unix_time: Callable[[], float],
+    ) -> None:
+        self.record = HealthRecord()
+        self._url, self._headers, self._timeout_s = url, list(headers), timeout_s
+        self._client, self._unix_time = client, unix_time
+
+    async def check(self) -> HealthReport:
+        started = time.perf_counter()
+        try:
+            response = await self._client.get(self._url, headers=self._headers, timeout=self._timeout_s)
+        except httpx.ConnectError as exc:
+            self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True)
+        except httpx.HTTPError as exc:
+            self.record.failed(f"{type(exc).__name__}: {exc}", self._unix_time(), definite=False)
+        else:
+            if response.is_success:
+                self.record.passed((time.perf_counter() - started) * 1000, self._unix_time())
+            else:
+                refused = response.status_code in (401, 403)
+                hint = ": the credentials are refused" if refused else ""
+                self.record.failed(f"status {response.status_code}{hint}", self._unix_time(), definite=refused)
+        return self.record.report
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def control_plane_client(tls: ssl.SSLContext) -> httpx.AsyncClient:
+    """The HTTP client of health, status and discovery: no redirects, no proxies from the environment."""
+    return httpx.AsyncClient(follow_redirects=False, trust_env=False, verify=tls)

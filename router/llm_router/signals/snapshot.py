@@ -1,0 +1,63 @@
+"""The board: where signals arrive and snapshots are taken.
+
+Pollers, attempts and breakers post what they learn; a decision takes a snapshot and fetches nothing. Posting replaces
+one frozen view, so a snapshot that somebody holds never changes under his hands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ..model import ClusterStatus, Snapshot, Target, View
+
+
+class Board:
+    """``clock`` is monotonic, in seconds: the one that every ``retry_at`` is measured with."""
+
+    def __init__(self, targets: Iterable[Target], clock: Callable[[], float]) -> None:
+        self._views = {target.name: View(target=target) for target in targets}
+        self._statuses: dict[str, ClusterStatus] = {}
+        self._clock = clock
+        self._taken: tuple[View, ...] | None = None
+
+    def snapshot(self) -> Snapshot:
+        if self._taken is None:
+            self._taken = tuple(self._views.values())
+        return Snapshot(self._taken, self._clock())
+
+    def view(self, target: str) -> View:
+        return self._views[target]
+
+    def post(self, target: str, **changes: Any) -> None:
+        """Replace these fields of the target's view."""
+        self._views[target] = msgspec.structs.replace(self._views[target], **changes)
+        self._taken = None
+
+    def post_owner(self, owner: str, **changes: Any) -> None:
+        """The same for every target of a cluster or provider."""
+        for view in self.of(owner):
+            self.post(view.target.name, **changes)
+
+    def of(self, owner: str) -> list[View]:
+        return [view for view in self._views.values() if view.target.owner == owner]
+
+    def post_status(self, cluster: str, status: ClusterStatus) -> None:
+        """Keep a cluster's last good status, for the admin surface and as last known figures."""
+        self._statuses[cluster] = status
+
+    @property
+    def statuses(self) -> Mapping[str, ClusterStatus]:
+        return self._statuses
+
+    def adopt(self, old: Board) -> None:
+        """Take over what an earlier generation knew of targets that are still the same."""
+        for name, view in old._views.items():
+            mine = self._views.get(name)
+            if mine is not None and mine.target == view.target:
+                self._views[name] = msgspec.structs.replace(view, pending=0)
+        owners = {view.target.owner for view in self._views.values()}
+        self._statuses.update({name: status for name, status in old._statuses.items() if name in owners})
+        self._taken = None

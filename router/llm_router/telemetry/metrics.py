@@ -1,0 +1,135 @@
+"""Every metric of the router, by its exact name. Label values come from the configuration only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ..model import Basis, ClusterCost, Target, Usage
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+OVERHEAD_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+
+CIRCUIT_STATES = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class Metrics:
+    """One registry's worth of metrics; nothing is registered globally."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: Any, *labels: str) -> Histogram:
+            return Histogram(name, text, labels, buckets=buckets, registry=registry)
+
+        self._decisions = counter(
+            "llm_router_routing_decisions_total", "Decisions by first choice.", "target", "type", "reason"
+        )
+        self._provider_health = gauge("llm_router_provider_health", "1 healthy, 0 not.", "provider", "type")
+        self._cluster_health = gauge("llm_router_cluster_health", "1 healthy, 0 not.", "cluster", "provider", "region")
+        self._provider_cost = gauge(
+            "llm_router_provider_cost_per_1k_tokens", "List price, USD per 1K output tokens.", "provider", "model"
+        )
+        self._cluster_cost = gauge(
+            "llm_router_cluster_cost_per_1k_tokens", "USD per 1K tokens.", "cluster", "provider", "basis"
+        )
+        self._requests = counter("llm_router_requests_total", "Requests by target and HTTP status.", "target", "status")
+        self._duration = histogram(
+            "llm_router_request_duration_seconds", "From request to the end of the answer.", LATENCY_BUCKETS, "target"
+        )
+        self._first_token = histogram(
+            "llm_router_time_to_first_token_seconds", "From request to first content.", LATENCY_BUCKETS, "target"
+        )
+        self._overhead = histogram(
+            "llm_router_overhead_seconds", "The router's own time before the first attempt.", OVERHEAD_BUCKETS
+        )
+        self._tokens = counter("llm_router_tokens_total", "Tokens by cluster or provider.", "provider", "type")
+        self._external = counter(
+            "llm_router_external_requests_total", "Requests to providers.", "provider", "model", "status"
+        )
+        self._failovers = counter("llm_router_failovers_total", "Follow-up attempts.", "from", "to", "reason")
+        self._circuit = gauge("llm_router_circuit_state", "0 closed, 1 half-open, 2 open.", "target")
+        self._queue_depth = gauge("llm_router_queue_depth", "Requests waiting in the cluster.", "cluster")
+        self._pending = gauge("llm_router_pending_requests", "Attempts in flight.", "target")
+        self._pool_wanted = gauge("llm_router_pool_wanted", "1 while the router wants the pool up.", "pool")
+        self._cost = counter("llm_router_cost_usd_total", "USD spent.", "target")
+        # Savings may be negative: a gauge under the name that users know, since a counter cannot go down.
+        self._savings = gauge("llm_router_savings_usd_total", "Baseline cost minus actual cost, USD.", "baseline")
+        self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
+        # Usage that no price is known for is counted, never priced at nothing.
+        self._unpriced = counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
+
+    # ------------------------------------------------------------ requests
+
+    def decided(self, target: Target, reason: str, overhead_s: float) -> None:
+        self._decisions.labels(target.name, target.kind, reason).inc()
+        self._overhead.observe(overhead_s)
+
+    def failover(self, source: Target, to: Target, reason: str) -> None:
+        self._failovers.labels(source.name, to.name, reason).inc()
+
+    def answered(self, target: Target | None, status: int, duration_s: float, first_token_s: float | None) -> None:
+        name = target.name if target is not None else ""
+        self._requests.labels(name, str(status)).inc()
+        if target is None:
+            return
+        self._duration.labels(name).observe(duration_s)
+        if first_token_s is not None:
+            self._first_token.labels(name).observe(first_token_s)
+        if target.kind == "provider":
+            self._external.labels(target.owner, target.model, str(status)).inc()
+
+    def spent(self, target: Target, usage: Usage, cost_usd: float | None) -> None:
+        self._tokens.labels(target.owner, "input").inc(usage.all_input_tokens)
+        self._tokens.labels(target.owner, "output").inc(usage.output_tokens)
+        if cost_usd is None:
+            self._unpriced.labels(target.name).inc()
+        else:
+            self._cost.labels(target.name).inc(cost_usd)
+
+    def saved(self, baseline: str, usd: float) -> None:
+        self._savings.labels(baseline).inc(usd)
+
+    # ------------------------------------------------------------ signals
+
+    def provider(self, name: str, kind: str, healthy: bool) -> None:
+        self._provider_health.labels(name, kind).set(healthy)
+
+    def provider_cost(self, provider: str, model: str, usd_per_1k: float) -> None:
+        self._provider_cost.labels(provider, model).set(usd_per_1k)
+
+    def cluster(self, name: str, cloud: str, region: str, healthy: bool) -> None:
+        self._cluster_health.labels(name, cloud, region).set(healthy)
+
+    def cluster_cost(self, name: str, cloud: str, cost: ClusterCost) -> None:
+        """A basis that is unknown has no series: absent is not free."""
+        figures: dict[Basis, float | None] = {
+            "capacity": cost.capacity,
+            "realised": cost.realised,
+            "marginal": cost.marginal,
+        }
+        for basis, usd in figures.items():
+            if usd is not None:
+                self._cluster_cost.labels(name, cloud, basis).set(usd)
+            else:
+                self._cluster_cost.remove(name, cloud, basis)
+
+    def queue(self, cluster: str, depth: int) -> None:
+        self._queue_depth.labels(cluster).set(depth)
+
+    def pool_wanted(self, pool: str, wanted: bool) -> None:
+        self._pool_wanted.labels(pool).set(wanted)
+
+    def target(self, name: str, circuit: str, pending: int) -> None:
+        self._circuit.labels(name).set(CIRCUIT_STATES[circuit])
+        self._pending.labels(name).set(pending)
+
+    def reloaded(self, success: bool) -> None:
+        self._reload.set(success)

@@ -1,0 +1,187 @@
+"""The only place that opens data-path connections.
+
+Behind one small protocol, so that another client can take its place: ``send`` returns as soon as the answer's headers
+are there, the body is read in the pieces in which it comes, and ``close`` ends the exchange at once, which is what
+frees a llama.cpp slot. Every transport error leaves here as an ``AttemptFailed``; nothing is retried here but one
+reconnect when a kept-alive connection turned out to be closed before a byte of the answer came.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from types import SimpleNamespace, TracebackType
+from typing import Any, Protocol, Self
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ..errors import AttemptFailed, ConnectFailed, UpstreamBroken, UpstreamReset, UpstreamSilent
+
+KEEP_ALIVE_S = 4.0
+"""Below the 5 s after which llama.cpp's server closes an idle connection."""
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Answer(Protocol):
+    """An upstream's answer whose headers have come."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name, whatever its case."""
+        ...
+
+    async def some(self) -> bytes:
+        """The next bytes as they come, ``b""`` at the end. Raises ``UpstreamBroken`` when the body is cut."""
+        ...
+
+    async def read(self, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
+        """The whole body. Raises ``UpstreamBroken`` when it is cut or larger than ``max_bytes``."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else close it at once."""
+        ...
+
+
+class Client(Protocol):
+    """Sends requests to upstreams."""
+
+    async def send(
+        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext
+    ) -> Answer: ...
+
+
+class _AiohttpAnswer:
+    __slots__ = ("_eof", "_response")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._eof = False
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        return self._response.headers
+
+    async def some(self) -> bytes:
+        try:
+            data = await self._response.content.readany()
+        except aiohttp.ClientPayloadError as exc:
+            raise UpstreamBroken("the answer was cut") from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise UpstreamBroken(f"the connection broke: {str(exc) or type(exc).__name__}") from exc
+        if not data:
+            self._eof = True
+        return data
+
+    async def read(self, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.some():
+            size += len(data)
+            if size > max_bytes:
+                raise UpstreamBroken(f"the answer is larger than {max_bytes} bytes")
+            parts.append(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        if self._eof or self._response.content.is_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class AiohttpClient:
+    """The client on aiohttp: keep-alive pools, TLS, no redirects, no proxies, no cookies, nothing decompressed.
+
+    Use as an async context manager; it must be entered inside the running loop.
+    """
+
+    def __init__(self, *, connect_timeout_s: float) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_start.append(_note_fresh)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, enable_cleanup_closed=False),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            timeout=self._timeout,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            read_bufsize=256 * 1024,
+            trace_configs=[trace],
+        )
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(
+        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext
+    ) -> Answer:
+        while True:
+            trace = SimpleNamespace(fresh=False)
+            try:
+                return await self._send(method, url, headers, body, tls, trace)
+            except UpstreamReset:
+                # A kept-alive connection that the upstream had closed meanwhile: nobody has read the request. On a
+                # fresh connection the same error is the target's own, and what follows is for the failover to decide.
+                if trace.fresh:
+                    raise
+
+    async def _send(
+        self,
+        method: str,
+        url: URL,
+        headers: Headers,
+        body: bytes,
+        tls: ssl.SSLContext,
+        trace: SimpleNamespace,
+    ) -> Answer:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use it as an async context manager")
+        try:
+            response = await self._session.request(
+                method,
+                url,
+                headers=CIMultiDict(headers),
+                data=body or None,
+                allow_redirects=False,
+                ssl=tls,
+                trace_request_ctx=trace,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise _failure(exc) from exc
+        return _AiohttpAnswer(response)
+
+
+def _failure(exc: Exception) -> AttemptFailed:
+    """The one seam at which aiohttp's errors become ours."""
+    if isinstance(exc, aiohttp.ConnectionTimeoutError):
+        return UpstreamSilent("connect")
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return ConnectFailed(str(exc))
+    if isinstance(exc, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+        return UpstreamBroken(f"not an HTTP answer: {exc}")
+    return UpstreamReset(f"the connection broke before the answer: {str(exc) or type(exc).__name__}")
+
+
+async def _note_fresh(_session: aiohttp.ClientSession, trace: Any, _params: Any) -> None:
+    trace.trace_request_ctx.fresh = True

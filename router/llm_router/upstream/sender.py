@@ -1,0 +1,75 @@
+"""The way to one target: its wire, its base URL, its credentials or signature, put together once."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+from yarl import URL
+
+from ..model import Target
+from ..routing.facts import ChatRequest
+from .client import Answer, Client, Headers
+from .signing import Signer
+from .wire.base import Outgoing, Wire
+
+_FIXED: Headers = (("accept-encoding", "identity"),)
+
+
+class Sender:
+    """Sends chat requests to one target.
+
+    ``credentials`` are fixed headers (bearer, API key, the operator's own); ``signer`` signs each request instead, in
+    profile ``llmr1``. ``base_url`` ends in its version path. ``unix_time`` is a wall clock in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        wire: Wire,
+        base_url: str,
+        client: Client,
+        unix_time: Callable[[], float],
+        tls: ssl.SSLContext,
+        credentials: Headers = (),
+        signer: Signer | None = None,
+    ) -> None:
+        self.target, self.wire = target, wire
+        self._base, self._client, self._tls = base_url, client, tls
+        self._headers = _FIXED + credentials
+        self._signer, self._unix_time = signer, unix_time
+        self._urls: dict[str, URL] = {}
+
+    def outgoing(self, chat: ChatRequest) -> Outgoing:
+        """The target's own request. Where the wire is always collected, a stream is asked for whatever the caller
+        wants: only then does an upstream notice that nobody waits any more."""
+        return self.wire.outgoing(chat, self.target.model, stream=chat.stream or self.wire.collects)
+
+    async def send(self, outgoing: Outgoing, request_id: str) -> Answer:
+        """The answer as soon as its headers are there. Raises ``AttemptFailed``."""
+        url = self._url(outgoing.path)
+        headers = self._headers + outgoing.headers
+        if self._signer is not None:
+            headers += self._signer.sign(
+                method="POST",
+                path=url.raw_path,
+                query=url.raw_query_string,
+                content_type=_content_type(outgoing.headers),
+                body=outgoing.body,
+                request_id=request_id,
+                now=self._unix_time(),
+            )
+        else:
+            headers += (("x-request-id", request_id),)
+        return await self._client.send("POST", url, headers, outgoing.body, self._tls)
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(self._base + path, encoded=True)
+        return url
+
+
+def _content_type(headers: Headers) -> str:
+    return next((value for name, value in headers if name == "content-type"), "application/json")

@@ -1,0 +1,99 @@
+"""What may follow a failed attempt."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_router.config.schema import Failover
+from llm_router.errors import (
+    AttemptFailed,
+    ConnectFailed,
+    UpstreamBroken,
+    UpstreamRefused,
+    UpstreamReset,
+    UpstreamSilent,
+)
+from llm_router.execution.plan import Plan
+from llm_router.model import Choice, Target
+
+
+def choice(name: str, context_length: int | None = None) -> Choice:
+    target = Target(name=name, kind="provider", owner=name, model="m", context_length=context_length)
+    return Choice(target=target, reason="cost_cheapest", usd_per_1k_tokens=None, estimated_usd=None)
+
+
+A, B, C, D = (choice(name) for name in "abcd")
+
+
+def refused(status: int, code: str = "x", *, quota: bool = False) -> UpstreamRefused:
+    return UpstreamRefused(status, code, "no", quota=quota)
+
+
+def followed(failures: list[AttemptFailed], failover: Failover = Failover(), *choices: Choice) -> list[str]:
+    """Who is asked, in order, when the attempts fail with ``failures``."""
+    plan = Plan(choices or (A, B, C, D), failover)
+    current = plan.first()
+    asked = [current.target.name]
+    for failure in failures:
+        following = plan.after(current, failure)
+        if following is None:
+            break
+        current = following
+        asked.append(current.target.name)
+    return asked
+
+
+SILENT = UpstreamSilent("first_token")
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked"),
+    [
+        ([ConnectFailed()], "ab"),
+        ([SILENT], "ab"),
+        ([UpstreamBroken()], "ab"),
+        ([refused(429)], "ab"),
+        ([refused(401)], "ab"),
+        ([refused(404)], "ab"),
+        ([refused(429, "insufficient_quota", quota=True)], "ab"),
+        ([UpstreamReset()], "aa"),
+        ([refused(500)], "aa"),
+        ([refused(503)], "aa"),
+        ([refused(408)], "aa"),
+        ([refused(500), refused(500)], "aab"),
+        ([UpstreamReset(), SILENT, SILENT], "aab"),
+        ([SILENT, SILENT, SILENT], "abc"),
+        ([SILENT, refused(500), SILENT], "abb"),
+        ([refused(400)], "a"),
+        ([refused(413)], "a"),
+        ([refused(400, "content_policy_violation")], "a"),
+    ],
+)
+def test_who_is_asked_after_which_failure(failures: list[AttemptFailed], asked: str) -> None:
+    assert "".join(followed(failures)) == asked
+
+
+def test_never_more_attempts_than_configured() -> None:
+    for retries in range(5):
+        failover = Failover(max_retries=retries, same_target_retries=9)
+        assert len(followed([refused(503)] * 20, failover)) == 1 + retries
+
+
+def test_without_failover_there_is_one_attempt() -> None:
+    assert followed([ConnectFailed()], Failover(enabled=False)) == ["a"]
+
+
+def test_only_configured_statuses_fail_over() -> None:
+    assert followed([refused(503)], Failover(retry_codes=(500,))) == ["a"]
+
+
+def test_context_overflow_goes_only_to_larger_windows() -> None:
+    small, same, larger = choice("small", 2048), choice("same", 2048), choice("larger", 8192)
+    overflow = refused(400, "context_length_exceeded")
+    assert followed([overflow, overflow], Failover(), small, same, larger) == ["small", "larger"]
+    assert followed([overflow], Failover(), small, same) == ["small"]
+
+
+def test_a_target_never_answers_twice_by_failover() -> None:
+    asked = followed([SILENT] * 10, Failover(max_retries=10))
+    assert asked == ["a", "b", "c", "d"]

@@ -1,0 +1,102 @@
+"""What attempts teach about a target is on the board for the next decision."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_router.config.schema import CircuitBreaker, Latency, Seconds
+from llm_router.errors import AttemptFailed, ClientError, ConnectFailed, TargetFull, TargetUnsuited, UpstreamRefused
+from llm_router.execution.standing import Standing, standings
+from llm_router.model import Target, View
+from llm_router.signals.snapshot import Board
+
+TARGET = Target(name="aws", kind="cluster", owner="aws", model="m")
+
+
+class World:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.board = Board([TARGET], lambda: self.now)
+        breaker = CircuitBreaker(failure_threshold=2, success_threshold=1, timeout=Seconds(30))
+        latency = Latency(window=Seconds(60), percentile=95)
+        self.standing: Standing = standings([TARGET], self.board, breaker, latency, lambda: self.now)["aws"]
+
+    @property
+    def view(self) -> View:
+        return self.board.view("aws")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_an_attempt_holds_a_slot_until_it_ends_and_gives_it_back_once(world: World) -> None:
+    first, second = world.standing.take_slot(), world.standing.take_slot()
+    assert world.view.pending == 2
+    first.release()
+    first.release()
+    assert world.view.pending == 1
+    second.release()
+    assert world.view.pending == 0
+
+
+def test_failures_open_the_breaker_on_the_board(world: World) -> None:
+    world.standing.failed(ConnectFailed())
+    assert world.view.retry_at <= world.now
+    world.standing.failed(ConnectFailed())
+    assert (world.view.retry_at, world.view.retry_reason) == (130.0, "circuit_open")
+
+
+def test_half_open_shows_its_one_probe(world: World) -> None:
+    for _ in range(2):
+        world.standing.failed(ConnectFailed())
+    world.now = 131.0
+    slot = world.standing.take_slot()
+    assert world.view.probing
+    world.standing.succeeded(5.0)
+    slot.release()
+    assert not world.view.probing
+    assert world.view.retry_at <= world.now
+    assert world.standing.breaker_state() == "closed"
+
+
+@pytest.mark.parametrize(
+    ("failure", "cools_for_s"),
+    [
+        (UpstreamRefused(429, "rate_limit_exceeded", "", retry_after_s=7), 7),
+        (UpstreamRefused(429, "rate_limit_exceeded", ""), 1),
+        (UpstreamRefused(429, "rate_limit_exceeded", "", retry_after_s=1e9), 60),
+        (UpstreamRefused(429, "insufficient_quota", "", quota=True), 60),
+        (UpstreamRefused(401, "invalid_api_key", ""), 60),
+        (UpstreamRefused(503, "overloaded", "", retry_after_s=20), 20),
+    ],
+)
+def test_later_is_not_broken(world: World, failure: AttemptFailed, cools_for_s: float) -> None:
+    world.standing.failed(failure)
+    assert (world.view.retry_at, world.view.retry_reason) == (100.0 + cools_for_s, "cooling")
+    assert world.standing.breaker_state() == "closed"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        UpstreamRefused(400, "invalid_request_error", ""),
+        UpstreamRefused(404, "model_not_found", ""),
+        TargetFull(),
+        TargetUnsuited(ClientError(400, "x", "y")),
+    ],
+)
+def test_what_is_not_the_targets_fault_changes_nothing(world: World, failure: AttemptFailed) -> None:
+    for _ in range(10):
+        world.standing.failed(failure)
+    assert world.view.retry_at == 0.0
+
+
+def test_latency_is_the_windows_percentile_and_forgets(world: World) -> None:
+    for ms in range(1, 101):
+        world.standing.succeeded(float(ms))
+    assert (world.view.p95_latency_ms, world.view.first_token_ms) == (95.0, 50.0)
+    world.now += 61
+    world.standing.succeeded(None)
+    assert world.view.p95_latency_ms is None

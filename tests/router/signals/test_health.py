@@ -1,0 +1,98 @@
+"""Active health against real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from llm_router.signals.health import HealthCheck, HealthRecord, HealthReport, control_plane_client
+from tests.router.ports import free_port
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def answering(status: str) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    return handle
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+def checked(handler: Handler | None, *, times: int = 1, timeout_s: float = 5.0) -> HealthReport:
+    async def main() -> HealthReport:
+        port = free_port()
+        handled: list[asyncio.Task[None]] = []
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            handled.append(task)
+            assert handler is not None
+            await handler(reader, writer)
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", port) if handler else None
+        check = HealthCheck(
+            url=f"http://127.0.0.1:{port}/health",
+            headers=(("authorization", "Bearer sk-canary-secret"),),
+            timeout_s=timeout_s,
+            client=control_plane_client(ssl.create_default_context()),
+            unix_time=lambda: 1234.0,
+        )
+        for _ in range(times):
+            await check.check()
+        await check.aclose()
+        if server is not None:
+            server.close()
+            await asyncio.gather(*handled)
+        return check.record.report
+
+    return asyncio.run(main())
+
+
+def test_an_answer_is_health_with_its_latency() -> None:
+    report = checked(answering("200 OK"))
+    assert (report.status, report.last_check, report.error) == ("healthy", 1234.0, None)
+    assert report.latency_ms is not None
+    assert report.latency_ms > 0
+
+
+def test_a_refused_connection_is_definite() -> None:
+    assert checked(None).status == "unhealthy"
+
+
+def test_refused_credentials_are_definite_and_named_without_the_key() -> None:
+    report = checked(answering("401 Unauthorized"))
+    assert report.status == "unhealthy"
+    assert report.error is not None
+    assert "credentials" in report.error
+    assert "canary" not in report.error
+
+
+@pytest.mark.parametrize("status", ["500 Oops", "302 Found"])
+def test_one_bad_answer_is_no_verdict_two_are(status: str) -> None:
+    assert checked(answering(status)).status == "unknown"
+    assert checked(answering(status), times=2).status == "unhealthy"
+
+
+def test_silence_is_bounded() -> None:
+    report = checked(silent, times=2, timeout_s=0.05)
+    assert report.status == "unhealthy"
+
+
+def test_one_success_heals() -> None:
+    record = HealthRecord()
+    record.failed("x", 1.0, definite=True)
+    record.passed(3.0, 2.0)
+    assert record.report == HealthReport(status="healthy", latency_ms=3.0, last_check=2.0)

@@ -1,0 +1,48 @@
+"""The board: signals are posted, snapshots do not change under the hands of who took them."""
+
+from __future__ import annotations
+
+from llm_router.model import ClusterStatus, Target
+from llm_router.signals.snapshot import Board
+
+A1 = Target(name="a/1", kind="provider", owner="a", model="1")
+A2 = Target(name="a/2", kind="provider", owner="a", model="2")
+B = Target(name="b", kind="cluster", owner="b", model="3")
+
+
+def board() -> Board:
+    return Board([A1, A2, B], lambda: 7.0)
+
+
+def test_a_snapshot_has_every_target_in_order_and_its_moment() -> None:
+    snapshot = board().snapshot()
+    assert [view.target for view in snapshot.views] == [A1, A2, B]
+    assert snapshot.now == 7.0
+
+
+def test_a_snapshot_stays_as_it_was_taken() -> None:
+    mine = board()
+    before = mine.snapshot()
+    mine.post("b", health="healthy", queue_depth=3)
+    assert before.views[2].health == "unknown"
+    assert (mine.view("b").health, mine.view("b").queue_depth) == ("healthy", 3)
+    assert mine.snapshot().views[2].queue_depth == 3
+
+
+def test_an_owners_signal_reaches_all_its_targets_and_nobody_else() -> None:
+    mine = board()
+    mine.post_owner("a", health="unhealthy")
+    assert [view.health for view in mine.snapshot().views] == ["unhealthy", "unhealthy", "unknown"]
+
+
+def test_a_new_generation_adopts_what_is_known_of_unchanged_targets() -> None:
+    old = board()
+    old.post_owner("a", health="healthy", pending=4, retry_at=99.0)
+    old.post("b", health="healthy")
+    old.post_status("b", ClusterStatus(target="b", state="up"))
+    changed = Target(name="b", kind="cluster", owner="b", model="another")
+    new = Board([A1, changed], lambda: 8.0)
+    new.adopt(old)
+    assert (new.view("a/1").health, new.view("a/1").retry_at, new.view("a/1").pending) == ("healthy", 99.0, 0)
+    assert new.view("b").health == "unknown"
+    assert set(new.statuses) == {"b"}
