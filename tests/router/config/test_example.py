@@ -72,11 +72,10 @@ def test_it_names_every_key_but_a_few_rare_ones() -> None:
 def test_every_commented_key_that_is_marked_so_is_refused_when_uncommented() -> None:
     text = EXAMPLE.read_text()
     marked = re.findall(r"^( *)# (\w+: [^#\n]*?) +# (?:[^#\n]*?)not yet available", text, re.MULTILINE)
-    assert marked
-    for indent, line in marked:
+    lines = [(indent, line.rstrip()) for indent, line in marked if not line.rstrip().endswith(":")]
+    assert len(lines) >= 2, "the heads of sections are left to the fixtures of test_load"
+    for indent, line in lines:
         key = line.split(":")[0]
-        if line.endswith(":"):
-            continue  # the head of a section; test_load has a fixture for each
         uncommented = re.sub(rf"^{indent}{key}: .*\n", "", text, count=1, flags=re.MULTILINE)
         uncommented = uncommented.replace(f"{indent}# {line}", f"{indent}{line}", 1)
         with pytest.raises(ConfigError, match="not yet available"):

@@ -57,6 +57,30 @@ def test_stream_options_go_only_with_a_stream() -> None:
     assert out["stream"] is False
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("gpt-5.4-mini", "max_completion_tokens"),
+        ("openai/gpt-6-astra", "max_completion_tokens"),
+        ("o3", "max_completion_tokens"),
+        ("o4-mini-2025-04-16", "max_completion_tokens"),
+        ("gpt-4o-mini", "max_tokens"),
+        ("gpt-35-turbo", "max_tokens"),
+        ("gpt-oss-20b", "max_tokens"),
+        ("grok-4", "max_tokens"),
+        ("olmo-2", "max_tokens"),
+    ],
+)
+def test_the_maximum_goes_by_the_name_that_the_model_knows(model: str, name: str) -> None:
+    out = sent(WIRE, chat(max_tokens=17), model)
+    assert {key: value for key, value in out.items() if key.startswith("max_")} == {name: 17}
+
+
+def test_a_maximum_by_both_names_is_left_to_openai_to_judge() -> None:
+    out = sent(WIRE, chat(max_tokens=17, max_completion_tokens=18), "gpt-5.4-mini")
+    assert (out["max_tokens"], out["max_completion_tokens"]) == (17, 18)
+
+
 def test_where_it_is_sent_and_with_which_headers() -> None:
     streamed, whole = (WIRE.outgoing(chat(), "m", stream=stream) for stream in (True, False))
     assert streamed.path == whole.path == "/chat/completions"

@@ -1,0 +1,103 @@
+"""The admin listener: what it shows, what it never shows, and reloading a whole generation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from llm_router.demo.standins.delivery import Pace
+from tests.router.routers import Running, providers, running_router
+from tests.router.standins import Standins, running_standins
+
+
+@pytest.fixture(scope="module")
+def standins() -> Iterator[Standins]:
+    with running_standins() as running:
+        yield running
+
+
+@pytest.fixture
+def router(standins: Standins) -> Iterator[Running]:
+    standins.clear()
+    with running_router({"externalProviders": providers(standins)}) as running:
+        yield running
+
+
+def test_providers_are_listed_with_health_and_signals(router: Running) -> None:
+    listed = router.admin.get("/ai/providers").json()
+    assert [provider["name"] for provider in listed] == ["openai", "anthropic", "gemini"]
+    assert {"status", "latency_ms", "last_check", "error", "targets"} <= set(listed[0])
+    assert listed[0]["targets"][0]["model"] == "gpt-5.4-mini"
+    health = router.admin.get("/ai/providers/openai/health").json()
+    assert set(health) == {"name", "status", "latency_ms", "last_check", "error"}
+    assert router.admin.get("/ai/providers/nobody/health").json()["error"]["code"] == "not_found"
+    assert router.admin.get("/ai/clusters").json() == []
+
+
+def test_stats_decisions_requests_and_savings_tell_one_story(router: Running) -> None:
+    answer = router.chat("a canary in the prompt")
+    request_id = answer.headers["x-llm-router-request-id"]
+    target = answer.headers["x-llm-router-target"]
+    stats = router.admin.get(f"/ai/providers/{target}/stats").json()
+    assert stats["targets"][target]["requests"] == 1
+    decision = router.admin.get("/admin/decisions").json()[0]
+    assert (decision["request_id"], decision["targets"][0]["target"]) == (request_id, target)
+    record = router.admin.get("/admin/requests").json()[0]
+    assert record["request_id"] == request_id
+    assert record["cost_usd"] == pytest.approx(float(answer.headers["x-llm-router-cost-usd"]), abs=1e-9)
+    savings = router.admin.get("/admin/savings").json()
+    assert savings["cost_usd"] == record["cost_usd"]
+    assert "canary" not in router.admin.get("/admin/decisions").text + router.admin.get("/admin/requests").text
+
+
+def test_the_configuration_is_shown_without_secrets(router: Running, standins: Standins) -> None:
+    shown = router.admin.get("/admin/config").text
+    assert standins.openai.api_key not in shown
+    assert '"routingStrategy":"hybrid"' in shown.replace(" ", "")
+
+
+def test_reload_swaps_the_whole_configuration(router: Running) -> None:
+    router.config["externalProviders"] = router.config["externalProviders"][2:]
+    assert router.admin.post("/admin/reload").json() == {"reloaded": True, "problems": []}
+    assert router.chat().headers["x-llm-router-target"] == "gemini"
+    assert router.client.get("/health").json()["total_providers"] == 1
+
+
+def test_a_refused_configuration_changes_nothing_and_says_why(router: Running) -> None:
+    router.config["router"] = {"routingStrategie": "hybrid"}
+    answer = router.admin.post("/admin/reload")
+    assert answer.status_code == 422
+    problem = answer.json()["problems"][0]
+    assert "routingStrategie" in problem
+    assert "routingStrategy" in problem
+    assert router.chat().status_code == 200
+    metrics = router.admin.get("/metrics").text
+    assert "llm_router_config_last_reload_success 0.0" in metrics
+    del router.config["router"]
+    assert router.admin.post("/admin/reload").status_code == 200
+    assert "llm_router_config_last_reload_success 1.0" in router.admin.get("/metrics").text
+
+
+def test_reload_takes_a_post(router: Running) -> None:
+    assert router.admin.get("/admin/reload").status_code == 405
+
+
+def test_a_stream_under_way_survives_a_reload() -> None:
+    with running_standins(Pace(tokens_per_second=60)) as standins:
+        with running_router({"externalProviders": providers(standins)}) as router:
+            texts: list[str] = []
+
+            def stream() -> None:
+                texts.append(router.chat(stream=True, max_tokens=40).text)
+
+            caller = threading.Thread(target=stream)
+            caller.start()
+            while not standins.anthropic.requests():
+                pass
+            router.config["externalProviders"] = router.config["externalProviders"][2:]
+            assert router.admin.post("/admin/reload").status_code == 200
+            assert router.chat().headers["x-llm-router-target"] == "gemini"
+            caller.join()
+            assert texts[0].rstrip().endswith("data: [DONE]")
