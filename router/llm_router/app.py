@@ -131,4 +131,3 @@ async def _http_error(_request: Request, exc: Exception) -> Response:
 async def _unexpected(_request: Request, _exc: Exception) -> Response:
     body = error_body(500, "internal_error", "The router failed; the operator finds the cause in its log.")
     return Response(body, 500, media_type="application/json")
-

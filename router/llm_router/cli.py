@@ -1,4 +1,4 @@
-"""``llm-router``: one command, a subcommand a job. What a command needs is imported when it runs: the CLI starts fast."""
+"""``llm-router``: one command, a subcommand a job. What a command needs is imported when it runs, so all start fast."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class _ClusterOwner:
     def sender(self, target: Target, around: Surroundings) -> Sender:
         return Sender(
             target=target,
-            wire=WIRES["llama.cpp"],
+            wire=WIRES[target.wire],
             base_url=base_url(self.cluster),
             client=around.client,
             unix_time=around.unix_time,

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 Kind = Literal["cluster", "provider"]
-WireName = Literal["openai", "anthropic", "gemini"]
+WireName = Literal["openai", "llama.cpp", "anthropic", "gemini"]
 State = Literal["up", "starting", "zero", "draining", "down"]
 Health = Literal["healthy", "unhealthy", "unknown"]
 Basis = Literal["capacity", "realised", "marginal"]

@@ -84,7 +84,8 @@ def _owner_routes(prefix: str, generation: Callable[[], Generation], kind: str) 
 
     async def listed(_request: Request) -> Response:
         current = generation()
-        return JSONResponse([_health(watch) | {"targets": _targets(current, watch)} for watch in _watches(current, kind)])
+        watches = _watches(current, kind)
+        return JSONResponse([_health(watch) | {"targets": _targets(current, watch)} for watch in watches])
 
     async def health(request: Request) -> Response:
         return JSONResponse(_health(watch_of(request)))

@@ -34,12 +34,10 @@ def root_url(cluster: Cluster) -> str:
 
 def health_url(provider: Provider) -> str:
     """What a health check asks: ``healthCheck.endpoint`` with or without the version path, else the model list."""
-    base = base_url(provider)
-    path = provider.health_check.endpoint or PROVIDER_TYPES[provider.type].health_path
-    version = f"/{base.rsplit('/', 1)[-1]}"
-    if path.startswith(f"{version}/"):
-        path = path.removeprefix(version)
-    return f"{base}/{path.lstrip('/')}"
+    path = (provider.health_check.endpoint or PROVIDER_TYPES[provider.type].health_path).lstrip("/")
+    first, _, rest = path.partition("/")
+    # The base URL names the version already, whichever of them it is.
+    return f"{base_url(provider)}/{rest if rest and _VERSION.fullmatch(first) else path}"
 
 
 def with_version(url: str, version_path: str) -> str:

@@ -210,7 +210,7 @@ class _Decoder:
         value = self._plain(data, path)
         if value is _BAD or value in hint.args:
             return value
-        near = difflib.get_close_matches(str(value), hint.args, n=1)
+        near = difflib.get_close_matches(value, hint.args, n=1) if isinstance(value, str) else None
         hinted = f"; did you mean {near[0]}?" if near else ""
         return self._wrong(path, f"one of {', '.join(hint.args)}", data, hinted)
 

@@ -41,7 +41,10 @@ class Loaded:
 
 
 def load(path: str, env: Mapping[str, str] = os.environ) -> Loaded:
-    """Raises ``ConfigError`` with all problems. Every ``Secret`` of the result holds its value."""
+    """Every ``Secret`` of the result holds its value.
+
+    Raises ``ConfigError`` with all problems, ordered by line; as text each is ``file:line: path: what to do``.
+    """
     return parse(file_content(path), path, env)
 
 
@@ -79,15 +82,6 @@ def load_struct(
     if decoded.value is None or problems:
         raise _refused(document, one_per_path(problems))
     return decoded.value
-
-
-def check_file(path: str, env: Mapping[str, str] = os.environ) -> tuple[bool, list[str]]:
-    """Whether a file can be served, and one line per problem or warning: ``file:line: path: what to do``."""
-    try:
-        loaded = load(path, env)
-    except ConfigError as error:
-        return False, [str(problem) for problem in error.problems]
-    return True, [str(Problem(p.path, f"warning: {p.message}", p.line, p.file)) for p in loaded.warnings]
 
 
 def _resolver(file: str, env: Mapping[str, str]) -> FollowReferences:

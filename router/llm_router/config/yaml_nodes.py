@@ -262,7 +262,7 @@ class _Expander:
         return data
 
     def _pairs(self, node: _Node, path: Path, depth: int) -> list[tuple[_Node, _Node]]:
-        """A mapping's pairs, its own before those it merges in."""
+        """A mapping's pairs: its own, and of those that it merges in the ones that it does not have itself."""
         if depth > MAX_DEPTH:
             self._stop(node, f"nested more than {MAX_DEPTH} deep once its aliases are written out")
         own: dict[str, tuple[_Node, _Node]] = {}

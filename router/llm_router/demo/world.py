@@ -1,4 +1,4 @@
-"""Everything that the demo runs: per pool llama.cpp, its gate and its exporter, the providers' stand-ins, the router."""
+"""Everything that the demo runs: per pool llama.cpp, its gate and exporter; the providers' stand-ins; the router."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The failover loop: attempts in the order of the decision until one answers.
 
-    answer → start an attempt → open it (or read it whole) → on failure: note it, ask the plan what may follow
+answer → start an attempt → open it (or read it whole) → on failure: note it, ask the plan what may follow
 """
 
 from __future__ import annotations

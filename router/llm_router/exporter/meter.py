@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from itertools import islice
 
 from msgspec import Struct
 
@@ -25,6 +26,8 @@ from ..model import TokensPerSecond
 
 MIN_TOKENS = 8
 MAX_SPELL_S = 60.0
+MAX_COUNT = 1e15
+"""No counter of a real server gets there; what does is garbage."""
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -41,7 +44,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     @property
     def sane(self) -> bool:
         figures = (self.tokens, self.token_seconds, self.decodes, self.prompt_tokens, self.prompt_seconds)
-        return math.isfinite(self.at_s) and all(math.isfinite(figure) and figure >= 0 for figure in figures)
+        return math.isfinite(self.at_s) and all(0 <= figure <= MAX_COUNT for figure in figures)
 
     def restarted_since(self, before: Reading) -> bool:
         return (
@@ -114,8 +117,8 @@ class Meter:
         if len(self._served) < 2:
             return None
         elapsed_s = self._served[-1][0] - self._served[0][0]
-        tokens = math.fsum(tokens for _, tokens in list(self._served)[1:])
-        return tokens / elapsed_s
+        tokens = sum(tokens for _, tokens in islice(self._served, 1, None))
+        return 0.0 if tokens == 0 else _ratio(tokens, elapsed_s)
 
     def _begin(self, reading: Reading) -> None:
         self._spell = reading
@@ -135,9 +138,9 @@ class Meter:
         decodes = reading.decodes - spell.decodes
         if tokens < MIN_TOKENS:
             return
-        if seconds > 0:
-            streams = min(float(slots), max(1.0, tokens / decodes)) if decodes > 0 else 1.0
-            self._busy = _newer(self._busy, _Busy(tokens / seconds, streams))
+        if (stream := _ratio(tokens, seconds)) is not None:
+            streams = min(float(slots), max(1.0, _ratio(tokens, decodes) or 1.0))
+            self._busy = _newer(self._busy, _Busy(stream, streams))
         self._begin(reading)
 
     def _measure_prefill(self, reading: Reading) -> None:
@@ -147,20 +150,23 @@ class Meter:
         tokens, seconds = reading.prompt_tokens - before.prompt_tokens, reading.prompt_seconds - before.prompt_seconds
         if tokens < MIN_TOKENS:
             return
-        if seconds > 0 and math.isfinite(tokens / seconds):
-            self._prefill = tokens / seconds
+        self._prefill = _ratio(tokens, seconds) or self._prefill
         self._prompts = reading
 
 
-def _newer(kept: _Busy | None, found: _Busy) -> _Busy | None:
+def _ratio(amount: float, of: float) -> float | None:
+    """``amount / of`` where that is a positive number that can be believed."""
+    ratio = amount / of if of > 0 else math.inf
+    return ratio if 0 < ratio <= MAX_COUNT else None
+
+
+def _newer(kept: _Busy | None, found: _Busy) -> _Busy:
     """What a new spell says about the speed when busy.
 
     A spell at least as busy as the kept one, or faster, replaces it. A less busy one is no measurement of the pool when
     busy, or a quiet hour would make the pool look slow, dear, and so keep it quiet. It says one thing only: a stream
     that has the pool more to itself is never slower, so where it is, the pool itself has become slower.
     """
-    if not math.isfinite(found.tokens_per_second):
-        return kept
     if kept is None or found.streams >= kept.streams or found.tokens_per_second >= kept.tokens_per_second:
         return found
     return _Busy(min(kept.stream, found.stream), kept.streams)

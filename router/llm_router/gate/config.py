@@ -93,11 +93,11 @@ def _addresses(config: GateConfig) -> Iterator[Problem]:
         yield Problem("statusUrl", "must be a URL on this host's loopback, like http://127.0.0.1:9402/cluster/status")
     try:
         plain = authority_of(f"https://{config.authority}")
-    except ValueError as error:
-        yield Problem("authority", f"must be a host name, with a port where it is not 80 or 443: {error}")
-    else:
-        if plain != config.authority:
-            yield Problem("authority", f"must be written as the router signs it: {plain}")
+    except ValueError:
+        plain = ""
+    if plain != config.authority:
+        known = plain if plain and "/" not in config.authority else "the endpoint's host, its port if not 80 or 443"
+        yield Problem("authority", f"must be what the router signs, in lower case: {known}")
 
 
 def _loopback_url(url: str) -> bool:

@@ -15,7 +15,9 @@ from .strict_json import strict_object
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-NEEDS = frozenset({"tools", "vision", "audio", "json_schema", "n", "logprobs"})
+NEEDS = frozenset({"tools", "vision", "audio", "json_schema", "json_object", "n", "logprobs"})
+"""Features of a request that change the meaning of its answer: who cannot take them is not asked."""
+
 MAX_MESSAGES = 2048
 MAX_CHOICES = 8
 
@@ -174,7 +176,7 @@ def _needs(body: _Body) -> list[str]:
     if body.logprobs:
         needs.append("logprobs")
     if body.response_format is not None and body.response_format.type != "text":
-        needs.append("json_schema")
+        needs.append("json_schema" if body.response_format.type == "json_schema" else "json_object")
     kinds = {
         part.get("type") for message in body.messages if isinstance(message.content, list) for part in message.content
     }

@@ -18,8 +18,9 @@ from .policy import Policy
 AUTO = "auto"
 """The model name that every target accepts."""
 
-DECLARED_NEEDS = frozenset({"vision", "audio"})
-"""What a self-hosted model cannot do unless its cluster declares it as a capability: most have no projector."""
+DECLARED_NEEDS = frozenset({"tools", "vision", "audio"})
+"""What a self-hosted model cannot do unless its cluster declares it as a capability. Most have no projector, and
+llama.cpp silently ignores tools where the model's chat template has no place for them."""
 
 
 class Question(Struct, frozen=True):

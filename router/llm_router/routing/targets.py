@@ -110,6 +110,7 @@ def _cluster_targets(cluster: Cluster, config: Config) -> Iterator[Target]:
             kind="cluster",
             owner=cluster.name,
             model=model,
+            wire="llama.cpp",
             any_model=served.any_model,
             aliases=_aliases(config, cluster, model),
             region=cluster.region,

@@ -40,9 +40,9 @@ def test_scopes_are_kept(file: Path) -> None:
         file, "a", models={"m2", "m1"}, targets=["aws", "openai/gpt"], tags={"hipaa"}, expires="2030-12-31T12:00:00Z"
     )
     (key,) = load_keys(file)
-    assert key.models == {"m1", "m2"}
-    assert key.targets == {"aws", "openai/gpt"}
-    assert key.tags == {"hipaa"}
+    assert key.models == frozenset({"m1", "m2"})
+    assert key.targets == frozenset({"aws", "openai/gpt"})
+    assert key.tags == frozenset({"hipaa"})
     assert key.expires == datetime(2030, 12, 31, 12, tzinfo=UTC).timestamp()
 
 

@@ -144,7 +144,7 @@ def test_whoever_does_not_stream_gets_a_whole_answer_all_the_same(
     assert answer.json()["choices"][0]["message"]["content"]
     assert named(answer, "target") != "anthropic"
     record = router.ledger.recent(1)[0]
-    assert [attempt.target for attempt in record.attempts][0] == "anthropic"
+    assert record.attempts[0].target == "anthropic"
 
 
 def test_a_stream_without_its_end_marker_is_complete_after_its_finish_reason(

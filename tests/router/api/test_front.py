@@ -54,9 +54,7 @@ def wait_until(condition: Callable[[], bool], deadline_s: float = 5.0) -> None:
     ids=["text", "list", "duplicate", "no model", "no messages", "bad model", "unknown model", "too large"],
 )
 def test_bad_bodies_are_refused_in_openais_shape(router: Running, body: bytes, status: int, code: str) -> None:
-    answer = router.client.post(
-        "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
-    )
+    answer = router.client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     error = answer.json()["error"]
     assert error["code"] == code

@@ -41,7 +41,7 @@ def test_tags_of_several_headers_and_of_the_key_add_up() -> None:
     key = ApiKey(name="k", sha256="0" * 64, tags=frozenset({"gdpr"}), targets=frozenset({"aws"}))
     got = asked(("X-LLM-Compliance", "hipaa"), ("X-LLM-Compliance", "sox"), key=key)
     assert got.requirements.compliance == {"hipaa", "sox", "gdpr"}
-    assert got.requirements.allowed_targets == {"aws"}
+    assert got.requirements.allowed_targets == frozenset({"aws"})
 
 
 @pytest.mark.parametrize(

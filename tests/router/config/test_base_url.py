@@ -62,6 +62,8 @@ def test_a_type_without_an_address_of_its_own_needs_one() -> None:
         ("openai", None, "models", "https://api.openai.com/v1/models"),
         ("gemini", None, "/v1beta/models", "https://generativelanguage.googleapis.com/v1beta/models"),
         ("openai-compatible", "http://127.0.0.1:1", "/v1/health", "http://127.0.0.1:1/v1/health"),
+        ("openai-compatible", "https://h/v1beta/openai", "/v1/models", "https://h/v1beta/openai/models"),
+        ("openai-compatible", "https://h/v1", "/v1", "https://h/v1/v1"),
     ],
 )
 def test_health_checks_never_double_the_version(

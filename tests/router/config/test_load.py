@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_router.config.findings import Finding
-from llm_router.config.load import MAX_PROBLEMS, check_file, load, load_struct, parse
+from llm_router.config.load import MAX_PROBLEMS, load, load_struct, parse
 from llm_router.config.scalars import FilePath, Seconds, Secret
 from llm_router.config.schema import Base, Config
 from llm_router.config.yaml_writer import dump
@@ -127,24 +127,14 @@ def test_more_problems_than_anybody_reads_are_counted() -> None:
     assert problems[-1].message == "and 401 more problems"
 
 
-def test_checking_a_file_gives_one_line_for_each_problem(tmp_path: Path) -> None:
+def test_as_text_a_refusal_is_one_line_for_each_problem(tmp_path: Path) -> None:
     file = tmp_path / "router.yaml"
-    file.write_text("server:\n  prot: 1\n  port: x\n")
-    served, lines = check_file(str(file), {})
-    assert not served
-    assert lines == [
-        f'{file}:2: server.prot: unknown key; did you mean "port"?',
-        f'{file}:3: server.port: must be a whole number, not the text "x"',
-    ]
-
-
-def test_checking_a_file_that_can_be_served_gives_its_warnings() -> None:
-    file = CONFIGS / "valid" / "as-published.yaml"
-    served, lines = check_file(str(file), ENV)
-    assert served
-    assert [line.split(":")[2:4] for line in lines] == [
-        [" clusters[0].sharedSecret", " warning"],
-        [" externalProviders[0].apiKey", " warning"],
+    file.write_text("server:\n  port: x\n  prot: 1\n")
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {})
+    assert str(caught.value).splitlines() == [
+        f'{file}:2: server.port: must be a whole number, not the text "x"',
+        f'{file}:3: server.prot: unknown key; did you mean "port"?',
     ]
 
 

@@ -134,8 +134,11 @@ def test_nesting_is_bounded_before_anything_can_overflow(opening: str) -> None:
     assert f"nested more than {MAX_DEPTH} deep" in refusal(opening * 100_000).message
 
 
-def test_nesting_by_aliases_is_bounded_too() -> None:
-    text = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 100))
+@pytest.mark.parametrize(
+    ("innermost", "outer"), [("[x]", "[*a{}]"), ("{x: 1}", "{{y: *a{}}}"), ("{x: 1}", "{{<<: *a{}}}")]
+)
+def test_nesting_by_aliases_and_merge_keys_is_bounded_too(innermost: str, outer: str) -> None:
+    text = f"a0: &a0 {innermost}\n" + "".join(f"a{i}: &a{i} {outer.format(i - 1)}\n" for i in range(1, 100))
     assert f"nested more than {MAX_DEPTH} deep once its aliases are written out" in refusal(text).message
 
 

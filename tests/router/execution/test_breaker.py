@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from llm_router.config.schema import CircuitBreaker, Seconds
+from llm_router.config.scalars import Seconds
+from llm_router.config.schema import CircuitBreaker
 from llm_router.execution.breaker import MAX_OPEN_S, Breaker
 
 SETTINGS = CircuitBreaker(failure_threshold=5, success_threshold=3, timeout=Seconds(30))

@@ -29,9 +29,9 @@ def refused(status: int, code: str = "x", *, quota: bool = False) -> UpstreamRef
     return UpstreamRefused(status, code, "no", quota=quota)
 
 
-def followed(failures: list[AttemptFailed], failover: Failover = Failover(), *choices: Choice) -> list[str]:
+def followed(failures: list[AttemptFailed], failover: Failover | None = None, *choices: Choice) -> list[str]:
     """Who is asked, in order, when the attempts fail with ``failures``."""
-    plan = Plan(choices or (A, B, C, D), failover)
+    plan = Plan(choices or (A, B, C, D), failover or Failover())
     current = plan.first()
     asked = [current.target.name]
     for failure in failures:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_router.config.schema import CircuitBreaker, Latency, Seconds
+from llm_router.config.scalars import Seconds
+from llm_router.config.schema import CircuitBreaker, Latency
 from llm_router.errors import AttemptFailed, ClientError, ConnectFailed, TargetFull, TargetUnsuited, UpstreamRefused
 from llm_router.execution.standing import Standing, standings
 from llm_router.model import Target, View

@@ -13,7 +13,7 @@ BOTH = frozenset({"gdpr", "hipaa"})
 DECISION = decide(
     ASKED,
     snapshot(
-        cluster("aws/tiny", owner="aws", compliance=BOTH),
+        cluster("aws/tiny", owner="aws", compliance=BOTH, capabilities=frozenset({"tools"})),
         provider("openai", None, compliance=BOTH),
         provider("gemini"),
     ),

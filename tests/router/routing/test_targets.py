@@ -98,6 +98,7 @@ def test_a_cluster_is_described_as_configured() -> None:
         kind="cluster",
         owner="aws",
         model="default",
+        wire="llama.cpp",
         any_model=True,
         region="us-west-2",
         cloud="aws",

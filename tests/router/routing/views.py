@@ -18,6 +18,7 @@ def list_price(usd_per_1k: float) -> ListPrice:
 def cluster(name: str, usd_per_1k: float | None = 0.001, **changes: Any) -> View:
     """``changes`` are fields of the target or of the view."""
     fields: dict[str, Any] = {"name": name, "kind": "cluster", "owner": name, "model": "tiny", "any_model": True}
+    fields |= {"wire": "llama.cpp"}
     return _view(fields, {"cost": ClusterCost(capacity=usd_per_1k, decision=usd_per_1k)} | changes)
 
 

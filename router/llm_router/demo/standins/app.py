@@ -46,23 +46,25 @@ class Standin:
             exchange.release()
 
     async def _control(self, method: str, path: str, exchange: Exchange) -> None:
-        body = await exchange.read(_MOST_BODY_SEEN)
-        reply = Document(body=b"{}")
+        try:
+            reply = self._controlled(method, path, await exchange.read(_MOST_BODY_SEEN))
+        except (TooLarge, msgspec.DecodeError) as error:
+            reply = Document(body=dump({"error": f"not a fault: {error}"}), status=400)
+        await self._deliver(reply, None, exchange, _seen(Request(method=method, path=path)))
+
+    def _controlled(self, method: str, path: str, body: bytes) -> Document:
         match method, path:
             case "POST", "/fault":
-                try:
-                    self._faults.add(msgspec.json.decode(body, type=Fault))
-                except msgspec.DecodeError as error:
-                    reply = Document(body=dump({"error": f"not a fault: {error}"}), status=400)
+                self._faults.add(msgspec.json.decode(body, type=Fault))
             case "DELETE", "/fault":
                 self._faults.clear()
             case "GET", "/requests":
-                reply = Document(body=dump(list(self._seen)))
+                return Document(body=dump(list(self._seen)))
             case "DELETE", "/requests":
                 self._seen.clear()
             case _:
-                reply = Document(body=dump({"error": f"no such control: {method} {path}"}), status=404)
-        await self._deliver(reply, None, exchange, _seen(Request(method=method, path=path)))
+                return Document(body=dump({"error": f"no such control: {method} {path}"}), status=404)
+        return Document(body=b"{}")
 
     async def _serve(self, head: Request, exchange: Exchange) -> None:
         seen = _seen(head)

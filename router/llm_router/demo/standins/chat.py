@@ -56,7 +56,7 @@ def answer(ask: Ask, choice: int = 0) -> Answer:
     A limit cuts in the middle of a word, as real tokenizers do, so that a cut answer has exactly ``max_tokens``.
     """
     said = _whole(ask, choice)
-    found = [(said.find(stop), stop) for stop in ask.stops if stop in said] if ask.tool is None else []
+    found = [(said.find(stop), stop) for stop in ask.stops if stop and stop in said] if ask.tool is None else []
     position, sequence = min(found, default=(len(said), None))
     room = ask.max_tokens * text.CHARACTERS_PER_TOKEN
     if ask.tool is not None:

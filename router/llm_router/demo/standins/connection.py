@@ -10,7 +10,6 @@ import asyncio
 import socket
 import struct
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -63,8 +62,8 @@ class Exchange:
         """``bare``: neither length nor chunks, the end of the connection is the end of the answer."""
         self._bare = bare
         if bare:
-            lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers)]
-            self._transport.write("\r\n".join([*lines, "connection: close", "", ""]).encode())
+            lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers), "connection: close"]
+            self._transport.write("\r\n".join([*lines, "", ""]).encode())
             return
         raw = [(name.encode(), value.encode()) for name, value in headers]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})

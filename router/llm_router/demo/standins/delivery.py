@@ -57,7 +57,8 @@ class Delivery:
             status = reply.status
             if not bare:
                 headers.append(("content-length", str(len(reply.body))))
-            await self._until_due(reply.tokens)
+            if reply.tokens:
+                await self._until_due(reply.tokens)
         elif reply.content_type == EVENTS:
             headers.append(("cache-control", "no-cache"))
         await self._exchange.start(status, headers, bare=bare)
@@ -83,7 +84,7 @@ class Delivery:
 
     async def _until_due(self, tokens: int) -> None:
         wait_s = self._began + self._pace.due_s(tokens) - time.monotonic()
-        if tokens and wait_s > 0:
+        if wait_s > 0:
             await self._exchange.wait(wait_s)
 
     async def _pause(self, pause: Pause, *, pings: bool) -> None:

@@ -1,5 +1,5 @@
 """What a stand-in's protocol is: one file per provider turns a request into a reply, or refuses it as the real one
-does. No I/O: how a reply reaches the caller, and what goes wrong on the way, is ``app.py``'s."""
+does. No I/O: how a reply reaches the caller, and what goes wrong on the way, is ``delivery.py``'s."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stand-in does wrong, and when: pure rules, played out by ``app.py``.
+"""What a stand-in does wrong, and when: pure rules, played out by ``delivery.py``.
 
 A fault applies to requests that ask for an answer. ``after_events`` counts the events of a stream, of whatever kind
 (OpenAI's role chunk and Anthropic's ``message_start``, block start and ``ping`` come before the first content).
@@ -33,6 +33,7 @@ Kind = Literal[
 How = Literal["chunked", "eof", "reset"]
 
 _TROUBLES = frozenset({"status", "rate_limit", "quota", "overloaded", "context_overflow", "content_policy"})
+_PLAYED = frozenset({"slow_first_token", "stall", "cut", "malformed", "no_done", "overloaded", "error_first_event"})
 _SPOILT = 10
 
 
@@ -113,17 +114,16 @@ class Faults:
 
 def play(frames: Sequence[Frame], fault: Fault | None, error: Frame) -> Iterator[Act]:
     """What reaches the caller of a stream of ``frames``; ``error`` is how it says that it failed."""
-    kind = fault.kind if fault else None
-    if fault is None or kind not in _PLAYED:
+    if fault is None or fault.kind not in _PLAYED:
         yield from frames
         return
-    if kind == "no_done":
+    if fault.kind == "no_done":
         yield from (frame for frame in frames if not frame.terminal)
         yield Pause(fault.seconds or 0.0, fault.ping_s)
         return
     at = _position(frames, fault)
     yield from frames[:at]
-    match kind:
+    match fault.kind:
         case "slow_first_token" | "stall":
             yield Pause(fault.seconds, fault.ping_s)
             yield from frames[at:]
@@ -134,9 +134,6 @@ def play(frames: Sequence[Frame], fault: Fault | None, error: Frame) -> Iterator
             yield from frames[at + 1 :]
         case "overloaded" | "error_first_event":
             yield error
-
-
-_PLAYED = frozenset({"slow_first_token", "stall", "cut", "malformed", "no_done", "overloaded", "error_first_event"})
 
 
 def in_parts(document: Document) -> list[Frame]:

@@ -36,6 +36,16 @@ def open_object(schema: Schema) -> bool:
     return any(open_object(inner) for inner in nested if isinstance(inner, Mapping))
 
 
+def usable(schema: Schema) -> bool:
+    """False for what is no JSON Schema, or refers to nothing: ``sample`` and ``open_object`` are not for that."""
+    try:
+        open_object(schema)
+        sample(schema)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return False
+    return True
+
+
 def _sample(schema: Schema, root: Schema, depth: int) -> Any:
     if "$ref" in schema:
         return _sample(_resolve(str(schema["$ref"]), root), root, depth - 1) if depth else None
@@ -97,4 +107,6 @@ def _resolve(ref: str, root: Schema) -> Schema:
     for step in ref.removeprefix("#").strip("/").split("/"):
         if step:
             here = here[step.replace("~1", "/").replace("~0", "~")]
-    return here if isinstance(here, Mapping) else {}
+    if not isinstance(here, Mapping):
+        raise TypeError(f"{ref} is no schema")
+    return here

@@ -209,6 +209,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"x": 1}}, "metadata.x: Extra inputs are not permitted"),
     ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, '"thinking.type.enabled" is not supported'),
     ({"tools": [{"name": "x"}]}, "tools.0.custom.input_schema: Field required"),
+    ({"tools": [{"name": "x", "input_schema": {"$ref": "#/none"}}]}, "input_schema: JSON schema is invalid"),
     ({"tool_choice": {"type": "any"}}, "tool_choice: may only be specified while providing tools"),
     ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "x"}}, "Tool 'x' not found in provided tools"),
     (

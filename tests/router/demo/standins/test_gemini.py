@@ -169,6 +169,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"generationConfig": {"candidateCount": 2}}, "Multiple candidates is not enabled"),
     ({"generationConfig": {"responseLogprobs": True}}, "Logprobs is not enabled"),
     ({"generationConfig": {"responseSchema": {"type": "OBJECT"}}}, "response_mime_type is set to application/json"),
+    ({"tools": [{"functionDeclarations": [{"name": "x", "parameters": {"anyOf": 3}}]}]}, "invalid schema"),
     ({"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}, "set without function_declarations"),
     ({"toolConfig": {"functionCallingConfig": {"mode": "SOME"}}}, '(TYPE_ENUM), "SOME"'),
 ]

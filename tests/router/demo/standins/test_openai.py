@@ -218,6 +218,11 @@ REFUSALS: list[tuple[dict[str, Any], str | None, str | None]] = [
     ({"tool_choice": "required"}, "tool_choice", None),
     ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice", None),
     ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name", "missing_required_parameter"),
+    (
+        {"tools": [{"type": "function", "function": {"name": "x", "parameters": {"$ref": "#/none"}}}]},
+        "tools[0].function.parameters",
+        "invalid_function_parameters",
+    ),
     ({"response_format": {"type": "json_object"}}, "messages", None),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing_required_parameter"),
     (

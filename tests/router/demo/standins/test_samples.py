@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from llm_router.demo.standins.samples import open_object, sample
+from llm_router.demo.standins.samples import open_object, sample, usable
 
 _numbers = st.integers(-50, 50).flatmap(
     lambda low: st.fixed_dictionaries(
@@ -90,3 +90,21 @@ def test_recursion_ends() -> None:
 )
 def test_open_objects_are_found_at_any_depth(schema: dict[str, Any], is_open: bool) -> None:
     assert open_object(schema) is is_open
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_usable"),
+    [
+        ({}, True),
+        ({"type": "object", "properties": {"a": {"type": "string"}}}, True),
+        ({"$ref": "#/$defs/nobody"}, False),
+        ({"$ref": "#/type", "type": "string"}, False),
+        ({"type": "object", "properties": ["a"]}, False),
+        ({"type": "object", "properties": {"a": 5}}, False),
+        ({"type": "array", "minItems": "many"}, False),
+        ({"type": "integer", "minimum": "low"}, False),
+        ({"anyOf": 3}, False),
+    ],
+)
+def test_what_is_no_schema_is_told_apart(schema: dict[str, Any], is_usable: bool) -> None:
+    assert usable(schema) is is_usable

@@ -12,7 +12,7 @@ from ..chat import Ask, Tool
 from ..complaints import Unfit, fit
 from ..dialect import Refused
 from ..models import AnthropicModel
-from ..samples import open_object
+from ..samples import open_object, usable
 from ..text import TOKENS_PER_ATTACHMENT, count_tokens
 from .errors import context_overflow, refused, unfit
 from .fields import CountFields, Message, MessageFields, SampledMessageFields
@@ -125,6 +125,8 @@ def _forced_tool(asked: MessageFields) -> Tool | None:
     for index, tool in enumerate(asked.tools):
         if tool.type in (None, "custom") and tool.input_schema is None:
             raise refused(f"tools.{index}.custom.input_schema: Field required")
+        if not usable(tool.input_schema or {}):
+            raise refused(f"tools.{index}.custom.input_schema: JSON schema is invalid")
     choice = asked.tool_choice
     if choice is None:
         return None
@@ -142,6 +144,8 @@ def _json_schema(asked: MessageFields) -> dict[str, Any] | None:
     if asked.output_config is None or asked.output_config.format is None:
         return None
     schema = asked.output_config.format.schema
+    if not usable(schema):
+        raise refused("output_config.format.schema: JSON schema is invalid")
     if open_object(schema):
         said = "For 'object' type, 'additionalProperties' must be explicitly set to false"
         raise refused(f"output_config.format.schema: {said}")

@@ -10,6 +10,7 @@ from ..chat import Ask, Tool
 from ..complaints import Unfit, fit
 from ..dialect import Refused
 from ..models import GeminiModel
+from ..samples import usable
 from ..text import TOKENS_PER_ATTACHMENT, count_tokens
 from .errors import context_overflow, refused, unfit
 from .fields import Content, CountFields, FunctionDeclaration, GenerateFields, GenerationConfig, in_camel_case
@@ -94,6 +95,9 @@ def _check_config(config: GenerationConfig, model: GeminiModel) -> None:
 
 def _forced_tool(asked: GenerateFields) -> Tool | None:
     functions: list[FunctionDeclaration] = [one for tool in asked.tools for one in tool.function_declarations]
+    for index, function in enumerate(functions):
+        if not usable(function.schema):
+            raise refused(f"{_AT}.tools[0].function_declarations[{index}].parameters: invalid schema\n")
     if asked.tool_config is None:
         return None
     calling = asked.tool_config.function_calling_config
@@ -110,6 +114,8 @@ def _forced_tool(asked: GenerateFields) -> Tool | None:
 
 def _json_schema(config: GenerationConfig) -> dict[str, Any] | None:
     schema = config.response_json_schema or config.response_schema
+    if not usable(schema or {}):
+        raise refused(f"{_AT}.generation_config.response_schema: invalid schema\n")
     if config.response_mime_type == "application/json":
         return schema or {"type": "object", "properties": {"answer": {"type": "string"}}}
     if schema is not None:

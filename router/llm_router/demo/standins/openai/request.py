@@ -12,7 +12,7 @@ from ..chat import Ask, Tool
 from ..complaints import Unfit, fit
 from ..dialect import Refused
 from ..models import OpenAIModel
-from ..samples import open_object
+from ..samples import open_object, usable
 from ..text import TOKENS_PER_ATTACHMENT, count_tokens
 from .errors import context_overflow, refused, unfit
 from .fields import ChatFields, Message, NamedTool, ResponseFormat, StreamOptions
@@ -109,6 +109,10 @@ def _forced_tool(chat: ChatFields) -> Tool | None:
     if choice is not None and not tools:
         message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified."
         raise refused(message, "tool_choice")
+    for index, function in enumerate(tools):
+        if not usable(function.parameters or {}):
+            at = f"tools[{index}].function.parameters"
+            raise refused(f"Invalid schema for function '{function.name}'.", at, "invalid_function_parameters")
     if choice == "required":
         return Tool(tools[0].name, tools[0].parameters or {})
     if not isinstance(choice, NamedTool):
@@ -131,9 +135,11 @@ def _json_schema(wanted: ResponseFormat | None, texts: Sequence[str]) -> dict[st
     if wanted.json_schema is None:
         missing = "response_format.json_schema"
         raise refused(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
-    if wanted.json_schema.strict and open_object(wanted.json_schema.schema):
-        message = (
-            f"Invalid schema for response_format '{wanted.json_schema.name}': In context=(), 'additionalProperties'"
-        )
-        raise refused(f"{message} is required to be supplied and to be false.", "response_format")
-    return wanted.json_schema.schema
+    named = wanted.json_schema
+    message = f"Invalid schema for response_format '{named.name}'"
+    if not usable(named.schema):
+        raise refused(f"{message}.", "response_format")
+    if named.strict and open_object(named.schema):
+        said = "In context=(), 'additionalProperties' is required to be supplied and to be false."
+        raise refused(f"{message}: {said}", "response_format")
+    return named.schema

@@ -1,0 +1,152 @@
+"""The exporter as a process runs it: metrics for Prometheus, the status for the gate, a real llama.cpp behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from llm_router.config.scalars import Seconds, Secret
+from llm_router.errors import ConfigError
+from llm_router.exporter.app import create_app, serve
+from llm_router.exporter.config import ExporterConfig, NodePriceConfig, Upstream
+from llm_router.exporter.meter import Meter
+from llm_router.exporter.scrape import LlamaServer, scrape_client
+from llm_router.model import ClusterStatus, PoolCost, TokensPerSecond
+from tests.router.edge import Address, Reply, ask, run, serving
+from tests.router.llama import Llama
+
+STATUS = ClusterStatus(
+    target="aws",
+    state="up",
+    node_usd_per_hour=0.378,
+    price_source="table",
+    price_age_s=86400.0,
+    slots_total=4,
+    tokens_per_second=TokensPerSecond(capacity=20.0, realised=0.0, prefill=400.0),
+    usd_per_1k_tokens=PoolCost(capacity=0.005775, realised=None, marginal=0.0),
+    measured_at=1_794_000_000.0,
+)
+
+
+def answer(path: str, status: ClusterStatus | None = STATUS) -> Reply:
+    async def scenario() -> Reply:
+        async with serving(create_app(lambda: status)) as address:
+            return await ask(address, "GET", path)
+
+    return run(scenario())
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_the_metrics_have_the_names_of_the_contract_and_leave_out_what_is_unknown() -> None:
+    reply = answer("/metrics")
+    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert samples(reply.body.decode()) == {
+        ("llm_cluster_node_usd_per_hour", "aws", "table"): 0.378,
+        ("llm_cluster_tokens_per_second", "aws", "capacity"): 20,
+        ("llm_cluster_tokens_per_second", "aws", "realised"): 0,
+        ("llm_cluster_tokens_per_second", "aws", "prefill"): 400,
+        ("llm_cluster_usd_per_1k_tokens", "aws", "capacity"): 0.005775,
+        ("llm_cluster_usd_per_1k_tokens", "aws", "marginal"): 0,
+        ("llm_cluster_price_age_seconds", "aws"): 86400,
+    }
+
+
+def test_the_status_is_what_the_router_decodes() -> None:
+    reply = answer("/cluster/status")
+    assert msgspec.json.decode(reply.body, type=ClusterStatus) == STATUS
+
+
+def test_before_the_first_measurement_there_are_no_figures() -> None:
+    assert answer("/cluster/status", None).status == 503
+    assert samples(answer("/metrics", None).body.decode()) == {}
+    assert answer("/livez", None).status == 200
+    assert answer("/elsewhere", None).status == 404
+
+
+def exporter_of(llama: Llama, **changes: Any) -> ExporterConfig:
+    given: dict[str, Any] = {
+        "listen": "127.0.0.1:0",
+        "pool": "aws",
+        "upstreams": (Upstream(url=llama.url, api_key=Secret(llama.api_key)),),
+        "price": NodePriceConfig(usd_per_hour=0.378),
+        "interval": Seconds(2),
+    }
+    return ExporterConfig(**{**given, **changes})
+
+
+async def generate(client: httpx.AsyncClient, llama: Llama, tokens: int) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": tokens, "ignore_eos": True}
+    headers = {"authorization": f"Bearer {llama.api_key}"}
+    reply = await client.post(f"{llama.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
+    assert reply.status_code == 200
+
+
+def test_what_a_real_llama_server_generates_becomes_its_cost(llama: Llama) -> None:
+    async def scenario() -> ClusterStatus:
+        stop = asyncio.Event()
+        listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(
+            serve(
+                exporter_of(llama),
+                stop=stop,
+                on_listening=lambda host, port: listening.set_result((host, port)),
+            )
+        )
+        host, port = await listening
+        async with httpx.AsyncClient(trust_env=False) as client:
+
+            async def status() -> ClusterStatus | None:
+                reply = await client.get(f"http://{host}:{port}/cluster/status")
+                return msgspec.json.decode(reply.content, type=ClusterStatus) if reply.status_code == 200 else None
+
+            while await status() is None:
+                await asyncio.sleep(0.02)
+            await generate(client, llama, 100)
+            while (now := await status()) is None or now.tokens_per_second.capacity is None:
+                await asyncio.sleep(0.05)
+        stop.set()
+        await task
+        return now
+
+    status = run(asyncio.wait_for(scenario(), 20))
+    speed = status.tokens_per_second.capacity
+    assert speed is not None
+    assert status.usd_per_1k_tokens.capacity == pytest.approx(0.378 * 1000 / (speed * 3600) * 1.10)
+    assert status.usd_per_1k_tokens.marginal == 0.0
+    assert status.tokens_per_second.prefill is not None
+
+
+def test_the_measured_speed_of_a_busy_llama_server_is_that_of_the_wall_clock(llama: Llama) -> None:
+    async def scenario() -> tuple[float, float]:
+        async with scrape_client() as client:
+            server = LlamaServer(llama.url, llama.api_key, client=client, clock=time.monotonic)
+            meter = Meter(window_s=300)
+            meter.feed((await server.load()).reading, slots=4)
+            started = time.monotonic()
+            await asyncio.gather(*(generate(client, llama, 1500) for _ in range(4)))
+            elapsed_s = time.monotonic() - started
+            meter.feed((await server.load()).reading, slots=4)
+            capacity = meter.speeds().capacity
+            assert capacity is not None
+            return capacity, 4 * 1500 / elapsed_s
+
+    capacity, by_the_clock = run(scenario())
+    assert capacity == pytest.approx(by_the_clock, rel=0.25)
+
+
+def test_it_does_not_serve_on_an_address_that_others_can_reach(llama: Llama) -> None:
+    with pytest.raises(ConfigError, match="loopback"):
+        run(serve(exporter_of(llama, listen="0.0.0.0:0"), stop=asyncio.Event()))

@@ -1,0 +1,293 @@
+"""A pool's status: its servers summed up, its costs in three bases, and what happens when some of it is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from llm_router.exporter.pool import Pool, Terms
+from llm_router.exporter.price import ExplicitPrice, NodePrice, PriceSource, PriceUnknown
+from llm_router.exporter.scrape import LlamaServer
+from llm_router.model import ClusterStatus, PoolCost, ServedModel, TokensPerSecond
+
+TERMS = Terms(pool="aws-us-west-2")
+
+
+@dataclass
+class Llamas:
+    """Any number of llama-servers behind one transport, by host name; each is what its ``Scripted`` says."""
+
+    servers: dict[str, Scripted] = field(default_factory=dict)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        return self.servers[request.url.host].answer(request)
+
+
+@dataclass
+class Scripted:
+    health: int = 200
+    slots: int = 4
+    model: str = "tiny"
+    processing: int = 0
+    deferred: int = 0
+    tokens: int = 0
+    token_seconds: float = 0
+    decodes: int = 0
+    metrics_status: int = 200
+    props_asked: int = 0
+
+    def serve(self, streams: int, tokens: int, seconds: float) -> None:
+        self.tokens += streams * tokens
+        self.token_seconds += streams * seconds
+        self.decodes += tokens
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/health":
+            return httpx.Response(self.health)
+        if request.url.path == "/props":
+            self.props_asked += 1
+            settings = {"n_ctx": 1024}
+            return httpx.Response(200, json={"total_slots": self.slots, "default_generation_settings": settings})
+        if request.url.path == "/v1/models":
+            return httpx.Response(200, json={"object": "list", "data": [{"id": self.model}]})
+        text = "\n".join(
+            f"llamacpp:{name} {value}"
+            for name, value in {
+                "prompt_tokens_total": self.tokens * 2,
+                "prompt_seconds_total": self.token_seconds / 10,
+                "tokens_predicted_total": self.tokens,
+                "tokens_predicted_seconds_total": self.token_seconds,
+                "n_decode_total": self.decodes,
+                "requests_processing": self.processing,
+                "requests_deferred": self.deferred,
+            }.items()
+        )
+        return httpx.Response(self.metrics_status, text=text + "\n")
+
+
+class Bench:
+    """A pool on the bench: time passes when it is told to."""
+
+    def __init__(
+        self, *servers: Scripted, terms: Terms = TERMS, price: PriceSource | None = ExplicitPrice(0.378)
+    ) -> None:
+        self.now = 1_794_000_000.0
+        self.llamas = Llamas({f"llama-{number}": server for number, server in enumerate(servers)})
+        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self.llamas))
+        members = [
+            LlamaServer(f"http://{host}", None, client=self.client, clock=lambda: self.now)
+            for host in self.llamas.servers
+        ]
+        self.pool = Pool(terms, members, price=price, unix_time=lambda: self.now)
+        self.loop = asyncio.new_event_loop()
+
+    def collect(self, later_s: float = 10) -> ClusterStatus:
+        self.now += later_s
+        self.loop.run_until_complete(self.pool.collect())
+        status = self.pool.status()
+        assert status is not None
+        return status
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self.client.aclose())
+        self.loop.close()
+
+
+@pytest.fixture
+def benches() -> list[Bench]:
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _closed(benches: list[Bench]) -> object:
+    yield
+    for bench in benches:
+        bench.close()
+
+
+def bench(benches: list[Bench], *servers: Scripted, **how: object) -> Bench:
+    benches.append(Bench(*servers, **how))  # type: ignore[arg-type]
+    return benches[-1]
+
+
+def test_there_is_no_status_before_the_first_collection(benches: list[Bench]) -> None:
+    assert bench(benches, Scripted()).pool.status() is None
+
+
+def test_an_idle_pool_that_was_never_measured_has_a_price_and_no_costs(benches: list[Bench]) -> None:
+    status = bench(benches, Scripted()).collect()
+    assert (status.target, status.state, status.nodes, status.slots_total) == ("aws-us-west-2", "up", 1, 4)
+    assert status.models == (ServedModel("tiny", 1024),)
+    assert (status.node_usd_per_hour, status.price_source, status.price_age_s) == (0.378, "config", None)
+    assert status.tokens_per_second == TokensPerSecond()
+    assert status.usd_per_1k_tokens == PoolCost(capacity=None, realised=None, marginal=0.0)
+    assert status.measured_at == 1_794_000_010
+
+
+def test_the_costs_are_those_of_the_formula_in_three_bases(benches: list[Bench]) -> None:
+    """0.378 USD/h at 20 tokens/s with 1.10 is 0.005775 USD per 1K."""
+    server = Scripted()
+    pool = bench(benches, server)
+    pool.collect()
+    server.serve(1, 200, 10)
+    status = pool.collect()
+    assert status.tokens_per_second.capacity == pytest.approx(20)
+    assert status.tokens_per_second.prefill == pytest.approx(400)
+    assert status.usd_per_1k_tokens.capacity == pytest.approx(0.005775)
+    assert status.usd_per_1k_tokens.realised == pytest.approx(0.005775)
+    assert status.usd_per_1k_tokens.marginal == 0.0
+    status = pool.collect(30)
+    assert status.usd_per_1k_tokens.capacity == pytest.approx(0.005775)
+    assert status.usd_per_1k_tokens.realised == pytest.approx(4 * 0.005775)
+
+
+def test_an_idle_window_has_no_realised_cost_and_keeps_the_other(benches: list[Bench]) -> None:
+    server = Scripted()
+    pool = bench(benches, server, terms=Terms(pool="p", window_s=20))
+    pool.collect()
+    server.serve(1, 200, 10)
+    pool.collect()
+    for _ in range(4):
+        status = pool.collect()
+    assert status.tokens_per_second.realised == 0
+    assert status.usd_per_1k_tokens.realised is None
+    assert status.usd_per_1k_tokens.capacity == pytest.approx(0.005775)
+
+
+def test_with_all_slots_busy_one_more_request_costs_its_share_of_a_node(benches: list[Bench]) -> None:
+    server = Scripted()
+    pool = bench(benches, server)
+    pool.collect()
+    server.serve(1, 200, 10)
+    pool.collect()
+    server.processing, server.deferred = 4, 3
+    status = pool.collect()
+    assert (status.slots_busy, status.queue_depth) == (4, 3)
+    assert status.usd_per_1k_tokens.marginal == status.usd_per_1k_tokens.capacity
+
+
+def test_servers_add_up_and_one_that_is_not_measured_counts_like_the_others(benches: list[Bench]) -> None:
+    first, second = Scripted(processing=1), Scripted(deferred=2, model="other")
+    pool = bench(benches, first, second, terms=Terms(pool="p", nodes=2))
+    pool.collect()
+    first.processing = 0
+    pool.collect()
+    first.serve(1, 200, 10)
+    status = pool.collect()
+    assert (status.slots_total, status.queue_depth, status.nodes) == (8, 2, 2)
+    assert [model.name for model in status.models] == ["tiny", "other"]
+    assert status.tokens_per_second.capacity == pytest.approx(40)
+    assert status.tokens_per_second.realised == pytest.approx(10)
+    assert status.usd_per_1k_tokens.capacity == pytest.approx(0.005775)
+    second.serve(1, 400, 10)
+    assert pool.collect().tokens_per_second.capacity == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("healths", "state"),
+    [
+        ((200, 500), "up"),
+        ((503, 200), "up"),
+        ((503, 500), "starting"),
+        ((500, 500), "down"),
+    ],
+)
+def test_a_pool_is_as_well_as_its_best_server(benches: list[Bench], healths: tuple[int, int], state: str) -> None:
+    status = bench(benches, *(Scripted(health=health) for health in healths)).collect()
+    assert status.state == state
+    assert status.slots_total == 4 * healths.count(200)
+
+
+def test_a_server_that_goes_down_keeps_what_is_known_of_its_speed_and_offers_no_slots(benches: list[Bench]) -> None:
+    server = Scripted()
+    pool = bench(benches, server)
+    pool.collect()
+    server.serve(1, 200, 10)
+    pool.collect()
+    server.health = 500
+    status = pool.collect()
+    assert (status.state, status.slots_total, status.models) == ("down", 0, ())
+    assert status.tokens_per_second.capacity == pytest.approx(20)
+    assert status.usd_per_1k_tokens.marginal == status.usd_per_1k_tokens.capacity
+
+
+def test_what_a_server_is_gets_asked_again_only_when_it_has_come_back(benches: list[Bench]) -> None:
+    server = Scripted()
+    pool = bench(benches, server)
+    for _ in range(3):
+        pool.collect()
+    assert server.props_asked == 1
+    server.health = 503
+    pool.collect()
+    server.health, server.slots = 200, 8
+    assert pool.collect().slots_total == 8
+    assert server.props_asked == 2
+
+
+def test_a_server_without_metrics_is_up_with_its_slots_and_without_a_speed(
+    benches: list[Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = bench(benches, Scripted(metrics_status=501))
+    for _ in range(3):
+        status = pool.collect()
+    assert (status.state, status.slots_total) == ("up", 4)
+    assert status.tokens_per_second.capacity is None
+    assert [record.message for record in caplog.records] == [
+        "http://llama-0/metrics answers 501: start llama-server with --metrics"
+    ]
+
+
+def test_without_a_price_speeds_are_told_and_costs_are_not(benches: list[Bench]) -> None:
+    server = Scripted()
+    pool = bench(benches, server, price=None)
+    pool.collect()
+    server.serve(1, 200, 10)
+    status = pool.collect()
+    assert status.tokens_per_second.capacity == pytest.approx(20)
+    assert (status.node_usd_per_hour, status.price_source) == (None, None)
+    assert status.usd_per_1k_tokens == PoolCost()
+
+
+def test_a_price_that_cannot_be_had_any_more_stays_with_its_age(benches: list[Bench]) -> None:
+    class Once:
+        asked = 0
+
+        async def price(self) -> NodePrice:
+            self.asked += 1
+            if self.asked > 1:
+                raise PriceUnknown("the feed is down")
+            return NodePrice(usd_per_hour=0.5, source="spot", as_of=1_794_000_010.0)
+
+    pool = bench(benches, Scripted(), price=Once())
+    assert pool.collect().price_age_s == 0
+    status = pool.collect(100)
+    assert (status.node_usd_per_hour, status.price_source, status.price_age_s) == (0.5, "spot", 100)
+
+
+def test_collecting_goes_on_after_a_bug(benches: list[Bench], caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        asked = 0
+
+        async def price(self) -> NodePrice:
+            self.asked += 1
+            if self.asked == 1:
+                raise ZeroDivisionError
+            return NodePrice(usd_per_hour=0.5, source="spot")
+
+    price = Broken()
+    pool = bench(benches, Scripted(), price=price)
+
+    async def until_it_works() -> None:
+        task = asyncio.create_task(pool.pool.collect_forever(0.001))
+        while price.asked < 3:
+            await asyncio.sleep(0.001)
+        task.cancel()
+
+    pool.loop.run_until_complete(until_it_works())
+    status = pool.pool.status()
+    assert status is not None
+    assert status.node_usd_per_hour == 0.5
+    assert "collecting aws-us-west-2 failed" in caplog.text
