@@ -113,7 +113,7 @@ def test_too_complex_for_all_is_400() -> None:
 
 
 def test_a_feature_that_nobody_has_is_400_and_named() -> None:
-    policy = Policy(unsupported={"openai": frozenset({"logprobs"})})
+    policy = Policy(unsupported={"llama.cpp": frozenset({"logprobs"})})
     error = refused(facts(needs=frozenset({"logprobs"})), cluster("a"), policy=policy)
     assert outcome(error) == (400, "unsupported_parameter")
     assert "logprobs" in error.message
