@@ -26,7 +26,7 @@ from .routing.engine import policy_of
 from .routing.facts import NEEDS
 from .routing.targets import build_targets
 from .signals.cluster_status import StatusPoll
-from .signals.health import HealthCheck, control_plane_client
+from .signals.health import HealthCheck, NeverHealthy, control_plane_client
 from .signals.snapshot import Board
 from .signals.watch import ClusterWatch, ProviderWatch, Watch
 from .telemetry.metrics import Metrics
@@ -63,6 +63,9 @@ def build(loaded: Loaded, around: Surroundings, previous: Generation | None = No
     if previous is not None:
         board.adopt(previous.board)
     owners = _owners(config, around)
+    for name, owner in owners.items():
+        if owner.fault is not None:
+            board.post_owner(name, health="unhealthy")  # at once: not even the first request may go there
     router = config.router
     standing = standings(targets, board, router.failover.circuit_breaker, router.latency, around.clock)
     attempts = Attempts(
@@ -105,6 +108,8 @@ class _ClusterOwner:
     cluster: Cluster
     tls: ssl.SSLContext | None
     signer: Signer | None
+    fault: str | None
+    """Why this cluster cannot be signed for: it stands in the configuration, and is never used."""
 
     def sender(self, target: Target, around: Surroundings) -> Sender:
         return Sender(
@@ -119,18 +124,22 @@ class _ClusterOwner:
         )
 
     def watch(self, board: Board, config: Config, around: Surroundings) -> Watch:
-        client = control_plane_client(self.tls or around.tls)
-        source: StatusPoll | HealthCheck
-        if self.signer is not None:
+        source: StatusPoll | HealthCheck | NeverHealthy
+        if self.fault is not None:
+            source = NeverHealthy(self.fault, around.unix_time)
+        elif self.signer is not None:
             source = StatusPoll(
-                endpoint=self.cluster.endpoint, signer=self.signer, client=client, unix_time=around.unix_time
+                endpoint=self.cluster.endpoint,
+                signer=self.signer,
+                client=control_plane_client(self.tls or around.tls),
+                unix_time=around.unix_time,
             )
         else:
             source = HealthCheck(
                 url=root_url(self.cluster) + "/health",
                 headers=self._credentials(WIRES["llama.cpp"]),
                 timeout_s=5.0,
-                client=client,
+                client=control_plane_client(self.tls or around.tls),
                 unix_time=around.unix_time,
             )
         return ClusterWatch(
@@ -146,7 +155,7 @@ class _ClusterOwner:
 
     def _credentials(self, wire: Wire) -> Headers:
         key = self.cluster.api_key or self.cluster.shared_secret
-        if self.cluster.auth_type == "none" or self.signer is not None or key is None:
+        if self.cluster.auth_type in ("none", "hmac") or key is None:
             return ()
         return (("x-api-key", str(key)),) if self.cluster.auth_type == "apiKey" else wire.credentials(str(key))
 
@@ -154,6 +163,7 @@ class _ClusterOwner:
 @dataclass(frozen=True, slots=True)
 class _ProviderOwner:
     provider: Provider
+    fault: None = None
 
     def sender(self, target: Target, around: Surroundings) -> Sender:
         return Sender(
@@ -193,21 +203,23 @@ class _ProviderOwner:
 def _owners(config: Config, around: Surroundings) -> Mapping[str, _ClusterOwner | _ProviderOwner]:
     owners: dict[str, _ClusterOwner | _ProviderOwner] = {}
     for cluster in config.clusters:
-        owners[cluster.name] = _ClusterOwner(cluster, _tls(cluster), _signer(cluster))
+        signer, fault = _signer(cluster)
+        owners[cluster.name] = _ClusterOwner(cluster, _tls(cluster), signer, fault)
     for provider in config.external_providers:
         if provider.enabled:
             owners[provider.name] = _ProviderOwner(provider)
     return owners
 
 
-def _signer(cluster: Cluster) -> Signer | None:
+def _signer(cluster: Cluster) -> tuple[Signer | None, str | None]:
+    """The signer, or why there can be none: a placeholder for a secret is a warning on loopback, not a refusal."""
     if cluster.auth_type != "hmac":
-        return None
+        return None, None
     key_id = cluster.key_id or f"{cluster.name}.1"
     try:
-        return Signer(key_id, str(cluster.shared_secret or ""), authority_of(cluster.endpoint), cluster.name)
+        return Signer(key_id, str(cluster.shared_secret or ""), authority_of(cluster.endpoint), cluster.name), None
     except ValueError as exc:
-        raise ConfigError([Problem(f"clusters.{cluster.name}.sharedSecret", str(exc))]) from exc
+        return None, f"sharedSecret {exc}"
 
 
 def _tls(cluster: Cluster) -> ssl.SSLContext | None:

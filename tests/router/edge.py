@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -109,6 +109,14 @@ def request(method: str, target: str, headers: tuple[tuple[str, str], ...] = (),
     if "content-length" not in names and "transfer-encoding" not in names:
         lines.append(f"content-length: {len(body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, every_s: float = 0.02) -> None:
+    """Comes back once ``condition()``; the caller sets the deadline."""
+    while True:
+        if await condition():
+            return
+        await asyncio.sleep(every_s)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:

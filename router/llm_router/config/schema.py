@@ -177,11 +177,11 @@ class TargetTls(Base):
 
 
 class Capacity(Base):
-    """What a pool does until it has been measured."""
+    """What one node of the pool does until it has been measured."""
 
-    slots: Annotated[Count | None, "Requests generated side by side, all nodes together."] = None
-    prefill_tokens_per_second: Annotated[Positive | None, "Prompt tokens read per second."] = None
-    decode_tokens_per_second: Annotated[Positive | None, "Tokens generated per second by the busy pool."] = None
+    slots: Annotated[Count | None, "Requests that a node generates side by side."] = None
+    prefill_tokens_per_second: Annotated[Positive | None, "Prompt tokens that a node reads per second."] = None
+    decode_tokens_per_second: Annotated[Positive | None, "Tokens generated per second and slot while all slots are busy."] = None
     decode_tokens_per_second_single: Annotated[
         Positive | None, "Tokens generated per second for one request alone."
     ] = None

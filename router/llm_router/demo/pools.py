@@ -11,8 +11,8 @@ CONTEXT_TOKENS = 2048
 @dataclass(frozen=True, kw_only=True)
 class Pool:
     """One pool of one cluster. ``size`` says which tiny model it serves: the small one stands for a fast GPU, the large
-    one, many times slower, for a CPU. ``decode_tokens_per_second`` is what the catalog would say until the exporter
-    has measured the pool."""
+    one, many times slower, for a CPU. ``decode_tokens_per_second`` is what the catalog would say of a slot until
+    the exporter has measured the pool."""
 
     name: str
     cloud: str

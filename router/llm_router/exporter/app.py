@@ -45,9 +45,7 @@ def create_app(status: Callable[[], ClusterStatus | None]) -> Starlette:
     async def livez(_request: Request) -> Response:
         return Response(b'{"status":"alive"}', media_type="application/json")
 
-    return Starlette(
-        routes=[Route("/metrics", metrics), Route(STATUS_PATH, cluster_status), Route("/livez", livez)]
-    )
+    return Starlette(routes=[Route("/metrics", metrics), Route(STATUS_PATH, cluster_status), Route("/livez", livez)])
 
 
 async def serve(
@@ -63,9 +61,7 @@ async def serve(
     check(config)
     price = await source_of(config.price)
     host, port = parse_address(config.listen)
-    terms = Terms(
-        pool=config.pool, nodes=config.nodes, overhead_factor=config.overhead_factor, window_s=config.window
-    )
+    terms = Terms(pool=config.pool, nodes=config.nodes, overhead_factor=config.overhead_factor, window_s=config.window)
     with contextlib.closing(listen(host, port)) as sock:
         async with scrape_client() as client:
             servers = [

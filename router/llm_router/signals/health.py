@@ -83,6 +83,21 @@ class HealthCheck:
         await self._client.aclose()
 
 
+class NeverHealthy:
+    """In the place of a check that cannot be made: unhealthy, for a reason that the operator can mend."""
+
+    def __init__(self, reason: str, unix_time: Callable[[], float]) -> None:
+        self.record = HealthRecord()
+        self._reason, self._unix_time = reason, unix_time
+
+    async def check(self) -> HealthReport:
+        self.record.failed(self._reason, self._unix_time(), definite=True)
+        return self.record.report
+
+    async def aclose(self) -> None:
+        return
+
+
 def control_plane_client(tls: ssl.SSLContext) -> httpx.AsyncClient:
     """The HTTP client of health, status and discovery: no redirects, no proxies from the environment."""
     return httpx.AsyncClient(follow_redirects=False, trust_env=False, verify=tls)

@@ -13,7 +13,7 @@ from ..pricing.cluster_cost import cluster_cost
 from ..pricing.hysteresis import HeldFigure
 from ..telemetry.metrics import Metrics
 from .cluster_status import StatusPoll
-from .health import HealthCheck, HealthReport
+from .health import HealthCheck, HealthReport, NeverHealthy
 from .snapshot import Board
 
 
@@ -64,7 +64,7 @@ class ClusterWatch:
     def __init__(
         self,
         cluster: Cluster,
-        source: StatusPoll | HealthCheck,
+        source: StatusPoll | HealthCheck | NeverHealthy,
         board: Board,
         metrics: Metrics,
         *,

@@ -101,3 +101,14 @@ def test_a_stream_under_way_survives_a_reload() -> None:
             assert router.chat().headers["x-llm-router-target"] == "gemini"
             caller.join()
             assert texts[0].rstrip().endswith("data: [DONE]")
+
+
+def test_a_cluster_with_a_placeholder_for_a_secret_loads_and_is_never_used(standins: Standins) -> None:
+    cluster = {"name": "aws", "endpoint": standins.openai.url, "sharedSecret": "your-shared-secret", "costPerHour": 0.1}
+    with running_router({"clusters": [cluster], "externalProviders": providers(standins)}) as router:
+        answer = router.chat()
+        assert answer.headers["x-llm-router-reason"] == "fallback_external"
+        health = router.admin.get("/ai/clusters/aws/health").json()
+        assert health["status"] == "unhealthy"
+        assert "openssl rand -base64 32" in health["error"]
+        assert "your-shared-secret" not in str(standins.openai.requests())

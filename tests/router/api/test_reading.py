@@ -71,7 +71,7 @@ def test_the_announced_size_is_that_of_content_length() -> None:
 @contextlib.asynccontextmanager
 async def conversing(
     answer: Callable[[Receive, Send], Awaitable[None]],
-) -> AsyncIterator[tuple[Address, "asyncio.Queue[str]"]]:
+) -> AsyncIterator[tuple[Address, asyncio.Queue[str]]]:
     """Serves an application whose every request ends in a word: how it went."""
     went: asyncio.Queue[str] = asyncio.Queue()
 

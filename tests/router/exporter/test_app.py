@@ -17,7 +17,7 @@ from llm_router.exporter.config import ExporterConfig, NodePriceConfig, Upstream
 from llm_router.exporter.meter import Meter
 from llm_router.exporter.scrape import LlamaServer, scrape_client
 from llm_router.model import ClusterStatus, PoolCost, TokensPerSecond
-from tests.router.edge import Address, Reply, ask, run, serving
+from tests.router.edge import Address, Reply, ask, run, serving, until
 from tests.router.llama import Llama
 
 STATUS = ClusterStatus(
@@ -102,19 +102,21 @@ def test_what_a_real_llama_server_generates_becomes_its_cost(llama: Llama) -> No
         )
         host, port = await listening
         async with httpx.AsyncClient(trust_env=False) as client:
+            url = f"http://{host}:{port}/cluster/status"
 
-            async def status() -> ClusterStatus | None:
-                reply = await client.get(f"http://{host}:{port}/cluster/status")
-                return msgspec.json.decode(reply.content, type=ClusterStatus) if reply.status_code == 200 else None
+            async def measured() -> bool:
+                return (await client.get(url)).status_code == 200
 
-            while await status() is None:
-                await asyncio.sleep(0.02)
+            async def has_speed() -> bool:
+                return (await client.get(url)).json()["tokens_per_second"]["capacity"] is not None
+
+            await until(measured)
             await generate(client, llama, 100)
-            while (now := await status()) is None or now.tokens_per_second.capacity is None:
-                await asyncio.sleep(0.05)
+            await until(has_speed)
+            status = (await client.get(url)).content
         stop.set()
         await task
-        return now
+        return msgspec.json.decode(status, type=ClusterStatus)
 
     status = run(asyncio.wait_for(scenario(), 20))
     speed = status.tokens_per_second.capacity

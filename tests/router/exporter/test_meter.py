@@ -250,11 +250,7 @@ LATER = st.one_of(st.floats(0, 1e6), st.sampled_from([0.0, 5e-324, 1e-300]))
 
 
 @settings(max_examples=500)
-@given(
-    st.lists(
-        st.tuples(LATER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, st.integers(0, 9)), max_size=25
-    )
-)
+@given(st.lists(st.tuples(LATER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, st.integers(0, 9)), max_size=25))
 def test_whatever_is_read_no_speed_is_ever_nan_infinite_or_negative(
     readings: list[tuple[float, float, float, float, float, float, int]],
 ) -> None:

@@ -12,8 +12,10 @@ from llm_router.exporter.pool import Pool, Terms
 from llm_router.exporter.price import ExplicitPrice, NodePrice, PriceSource, PriceUnknown
 from llm_router.exporter.scrape import LlamaServer
 from llm_router.model import ClusterStatus, PoolCost, ServedModel, TokensPerSecond
+from tests.router.edge import until
 
 TERMS = Terms(pool="aws-us-west-2")
+PRICE = ExplicitPrice(0.378)
 
 
 @dataclass
@@ -71,9 +73,7 @@ class Scripted:
 class Bench:
     """A pool on the bench: time passes when it is told to."""
 
-    def __init__(
-        self, *servers: Scripted, terms: Terms = TERMS, price: PriceSource | None = ExplicitPrice(0.378)
-    ) -> None:
+    def __init__(self, *servers: Scripted, terms: Terms = TERMS, price: PriceSource | None = PRICE) -> None:
         self.now = 1_794_000_000.0
         self.llamas = Llamas({f"llama-{number}": server for number, server in enumerate(servers)})
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self.llamas))
@@ -280,10 +280,12 @@ def test_collecting_goes_on_after_a_bug(benches: list[Bench], caplog: pytest.Log
     price = Broken()
     pool = bench(benches, Scripted(), price=price)
 
+    async def asked_often() -> bool:
+        return price.asked >= 3
+
     async def until_it_works() -> None:
         task = asyncio.create_task(pool.pool.collect_forever(0.001))
-        while price.asked < 3:
-            await asyncio.sleep(0.001)
+        await until(asked_often, every_s=0.001)
         task.cancel()
 
     pool.loop.run_until_complete(until_it_works())

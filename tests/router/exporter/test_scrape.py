@@ -30,9 +30,7 @@ llamacpp:predicted_tokens_seconds 0
 """
 
 
-def asked(
-    question: Callable[[LlamaServer], Awaitable[T]], answer: Callable[[httpx.Request], httpx.Response]
-) -> T:
+def asked(question: Callable[[LlamaServer], Awaitable[T]], answer: Callable[[httpx.Request], httpx.Response]) -> T:
     async def scenario() -> T:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
             return await question(LlamaServer("http://llama/", "key", client=client, clock=lambda: 17.0))

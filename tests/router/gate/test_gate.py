@@ -11,7 +11,7 @@ import pytest
 from llm_router.gate.gate import UNREADY_S
 from llm_router.gate.replay import TTL_S, MemoryReplayStore
 from llm_router.upstream.signing import Verifier
-from tests.router.edge import Reply, request, run
+from tests.router.edge import Reply, request, run, until
 from tests.router.gate.surroundings import (
     AUTHORITY,
     CHAT,
@@ -230,9 +230,7 @@ def test_a_signature_used_before_a_restart_is_not_accepted_after_it() -> None:
         async with upstream(says_ok) as behind:
             started_at = int(router.clock.now) + 1
             clock = Clock(started_at + UNREADY_S)
-            verifier = Verifier(
-                keys={f"{TARGET}.1": KEY}, target=TARGET, authority=AUTHORITY, not_before=started_at
-            )
+            verifier = Verifier(keys={f"{TARGET}.1": KEY}, target=TARGET, authority=AUTHORITY, not_before=started_at)
             async with gate(behind.url, verifier=verifier, started_at=started_at, unix_time=clock) as restarted:
                 return (await restarted.send(data)).status
 
@@ -329,8 +327,11 @@ def test_a_caller_who_leaves_while_sending_reaches_nobody() -> None:
             writer.write(router.raw("POST", CHAT, BODY)[:-5])
             await asyncio.sleep(0.05)
             writer.close()
-            while not router.ended("client_gone"):
-                await asyncio.sleep(0.01)
+
+            async def noticed() -> bool:
+                return router.ended("client_gone") > 0
+
+            await until(noticed)
             return router.ended("client_gone"), len(behind.received)
 
     assert run(asyncio.wait_for(scenario(), 5)) == (1, 0)
