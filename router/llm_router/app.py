@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -48,7 +49,8 @@ class RouterApp:
         ]
         if is_loopback(loaded.config.server.host):
             public.append(metrics_route(self.generation))
-        self.public: ASGIApp = Guard(_ChatFirst(ChatDoor(self.generation), _starlette(public)), render=guard_body)
+        chat = ServerErrorMiddleware(ChatDoor(self.generation), handler=_unexpected)
+        self.public: ASGIApp = Guard(_ChatFirst(chat, _starlette(public)), render=guard_body)
         self.admin: ASGIApp = Guard(_starlette(admin_routes(self.generation, self.reload)), render=guard_body)
 
     def generation(self) -> Generation:

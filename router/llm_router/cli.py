@@ -38,7 +38,10 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="llm-router")
 def main() -> None:
-    """Route each LLM request to the self-hosted cluster or the provider that should answer it."""
+    """Route each LLM request to the self-hosted cluster or the provider that should answer it.
+
+    LOG_LEVEL sets what the long-running commands log: debug, info (default), warning or error.
+    """
 
 
 @main.command()
@@ -239,9 +242,16 @@ def demo(once: bool, as_json_: bool, model_path: Path | None, **options: Any) ->
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
-    """Run on uvloop."""
+    """Run a long-running command: on uvloop, with its log on standard error."""
     import uvloop
 
+    from .telemetry.logging import configure_logging
+
+    level = os.environ.get("LOG_LEVEL", "info")
+    try:
+        configure_logging(level)
+    except ValueError:
+        raise click.ClickException(f"LOG_LEVEL is {level!r}: set it to debug, info, warning or error") from None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
 

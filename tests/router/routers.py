@@ -39,6 +39,7 @@ class Running:
     ledger: Ledger
     app: RouterApp
     loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
     client: httpx.Client = field(init=False)
     admin: httpx.Client = field(init=False)
 
@@ -75,7 +76,7 @@ def providers(standins: Standins, *names: str) -> list[dict[str, Any]]:
 def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None = None) -> Iterator[Running]:
     """Serve ``config`` on free ports until the context ends; it must end with no request left open."""
     started: list[Running] = []
-    ready, stop_requested = threading.Event(), threading.Event()
+    ready = threading.Event()
     problem: list[BaseException] = []
 
     async def main() -> None:
@@ -101,14 +102,12 @@ def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None 
             ports = public.getsockname()[1], admin.getsockname()[1]
             url, admin_url = (f"http://127.0.0.1:{port}" for port in ports)
             app.start()
-            started.append(Running(url, admin_url, config, ledger, app, loop))
+            started.append(Running(url, admin_url, config, ledger, app, loop, stop))
             loop.call_soon(ready.set)
-            waiter = asyncio.create_task(_until(stop_requested, stop))
             sites = [Site(app=app.public, socket=public), Site(app=app.admin, socket=admin)]
             try:
                 await serve_sites(sites, drain_s=2.0, stop=stop, on_drain=app.drain)
             finally:
-                waiter.cancel()
                 await app.stop()
 
     def run() -> None:
@@ -130,14 +129,8 @@ def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None 
     finally:
         started[0].client.close()
         started[0].admin.close()
-        stop_requested.set()
+        started[0].loop.call_soon_threadsafe(started[0].stop.set)
         thread.join(20)
         assert not thread.is_alive(), "the router did not stop"
         if problem:
             raise problem[0]
-
-
-async def _until(requested: threading.Event, stop: asyncio.Event) -> None:
-    while not requested.is_set():
-        await asyncio.sleep(0.02)
-    stop.set()

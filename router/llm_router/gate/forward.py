@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from ..api.reading import WhileCallerStays
@@ -53,24 +53,16 @@ class Forwarder:
         if api_key:
             self._fixed += (("authorization", f"Bearer {api_key}"),)
 
-    async def forward(
-        self,
-        method: str,
-        target: str,
-        headers: RawHeaders,
-        verified: Verified,
-        body: bytes,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        """``target`` is path and query as signed. Ends the upstream's work the moment the caller leaves.
+    async def forward(self, scope: Scope, verified: Verified, body: bytes, receive: Receive, send: Send) -> None:
+        """Ask what ``scope`` asks, path and query as signed, and end that work the moment the caller leaves.
 
         Raises ``UpstreamFailed`` before and ``AnswerCut`` after the answer has begun, ``ClientGone`` at any time.
         """
-        url = URL(self._upstream + target, encoded=True)
+        url = URL(self._upstream + _target(scope), encoded=True)
+        headers = self._headers(scope["headers"], verified)
         async with WhileCallerStays(receive):
             try:
-                answer = await self._client.send(method, url, self._headers(headers, verified), body, self._tls)
+                answer = await self._client.send(scope["method"], url, headers, body, self._tls)
             except AttemptFailed as error:
                 raise UpstreamFailed(error) from error
             try:
@@ -85,6 +77,12 @@ class Forwarder:
             ("x-request-id", verified.request_id),
         )
         return self._fixed + own + passed
+
+
+def _target(scope: Scope) -> str:
+    path: str = scope["raw_path"].decode("ascii")
+    query: str = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 async def _pass_back(answer: Answer, send: Send) -> None:

@@ -141,9 +141,7 @@ class Gate:
         if route not in FORWARDED:
             return Reply(404, _NOT_FOUND, reason="path")
         try:
-            await self._forwarder.forward(
-                scope["method"], _target(scope), scope["headers"], verified, body, receive, send
-            )
+            await self._forwarder.forward(scope, verified, body, receive, send)
         except UpstreamFailed as failed:
             known = (503, _UNREACHABLE) if failed.unreachable else (502, _BROKEN)
             return Reply(*known, "upstream_failed")
@@ -167,12 +165,6 @@ class Gate:
             self._metrics.rejected(reply.reason)
         else:
             self._metrics.ended(reply.result)
-
-
-def _target(scope: Scope) -> str:
-    path: str = scope["raw_path"].decode("ascii")
-    query: str = scope["query_string"].decode("latin-1")
-    return f"{path}?{query}" if query else path
 
 
 def _framing_error(refusal: Refusal) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from typing import Any
 
 import httpx
@@ -83,7 +84,9 @@ def exporter_of(llama: Llama, **changes: Any) -> ExporterConfig:
 
 
 async def generate(client: httpx.AsyncClient, llama: Llama, tokens: int) -> None:
-    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": tokens, "ignore_eos": True}
+    # A prompt of its own each time: what llama.cpp has in its cache is not read again, and says nothing of its speed.
+    prompt = f"{uuid.uuid4()} {uuid.uuid4()}"
+    body = {"messages": [{"role": "user", "content": prompt}], "max_tokens": tokens, "ignore_eos": True}
     headers = {"authorization": f"Bearer {llama.api_key}"}
     reply = await client.post(f"{llama.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
     assert reply.status_code == 200
@@ -141,7 +144,7 @@ def test_the_measured_speed_of_a_busy_llama_server_is_that_of_the_wall_clock(lla
             return capacity, 4 * 1500 / elapsed_s
 
     capacity, by_the_clock = run(scenario())
-    assert capacity == pytest.approx(by_the_clock, rel=0.25)
+    assert capacity == pytest.approx(by_the_clock, rel=0.35)
 
 
 def test_it_does_not_serve_on_an_address_that_others_can_reach(llama: Llama) -> None:
