@@ -46,13 +46,13 @@ async def _closed_after(address: Address, first: bytes, trickle: bytes, every_s:
 
 def test_a_header_that_trickles_in_ends_at_the_deadline(address: Address) -> None:
     held_s, got = run(_closed_after(address, b"GET / HTTP/1.1\r\nhost: x\r\n", b"x-a: 1\r\n"))
-    assert HEADER_S <= held_s < HEADER_S + SLACK_S
+    assert 0.9 * HEADER_S <= held_s < HEADER_S + SLACK_S
     assert got == b""
 
 
 def test_a_connection_without_a_request_ends_at_the_idle_deadline(address: Address) -> None:
     held_s, _ = run(_closed_after(address, b"", b""))
-    assert IDLE_S <= held_s < IDLE_S + SLACK_S
+    assert 0.9 * IDLE_S <= held_s < IDLE_S + SLACK_S
 
 
 def test_empty_lines_are_no_request(address: Address) -> None:
@@ -63,7 +63,7 @@ def test_empty_lines_are_no_request(address: Address) -> None:
 def test_an_answered_connection_ends_at_the_idle_deadline(address: Address) -> None:
     held_s, got = run(_closed_after(address, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b""))
     assert got.startswith(b"HTTP/1.1 200")
-    assert IDLE_S <= held_s < IDLE_S + SLACK_S
+    assert 0.9 * IDLE_S <= held_s < IDLE_S + SLACK_S
 
 
 def test_requests_on_one_connection_are_answered_as_long_as_they_come(address: Address) -> None:

@@ -135,7 +135,7 @@ def test_what_does_not_finish_in_time_is_cut() -> None:
         return time.monotonic() - started, await answering
 
     ended_after_s, answer = run(asyncio.wait_for(scenario(), 10))
-    assert 1 <= ended_after_s < 3
+    assert 0.9 <= ended_after_s < 5
     assert not answer.startswith(b"HTTP/1.1 200")
 
 

@@ -26,8 +26,9 @@ class SteppedLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
-        if not ready and scheduled:
-            self.now = max(self.now, scheduled[0].when())
+        due = [timer.when() for timer in scheduled if not timer.cancelled()]
+        if not ready and due:
+            self.now = max(self.now, min(due))
         super()._run_once()  # type: ignore[misc]
 
 
