@@ -233,11 +233,18 @@ def exporter(config_path: Path) -> None:
 @click.option("--port", default=8080, show_default=True, help="The router's port.")
 @click.option("--admin-port", default=9091, show_default=True, help="The admin listener's port.")
 @click.option("--control-port", default=9099, show_default=True, help="Where clusters can be stopped and started.")
-def demo(once: bool, as_json_: bool, model_path: Path | None, **options: Any) -> None:
+def demo(once: bool, as_json_: bool, engine: str, model_path: Path | None, **ports: int) -> None:
     """Watch a real router choose between three llama.cpp clusters and three providers, on this machine."""
+    from .demo.contract import Listeners
     from .demo.show import Settings, run_demo
 
-    settings = Settings(once=once or as_json_, as_json=as_json_, model_path=model_path, **options)
+    settings = Settings(
+        once=once or as_json_,
+        as_json=as_json_,
+        engine=engine,
+        model_path=model_path,
+        listeners=Listeners(**ports),
+    )
     sys.exit(asyncio.run(run_demo(settings)))
 
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_show_once_for_machines(tiny_models: object) -> None:
-    ports = ["--port", str(free_port()), "--admin-port", str(free_port())]
+    ports = [f"--{name}={free_port()}" for name in ("port", "admin-port", "control-port")]
     done = subprocess.run(
         [LLM_ROUTER, "demo", "--json", *ports], capture_output=True, text=True, timeout=120, check=False
     )
@@ -115,3 +115,29 @@ def test_the_generated_configuration_is_what_the_check_accepts(demo: Demo) -> No
     shown = httpx.get(f"{demo.admin_url}/admin/config", trust_env=False).json()
     assert [cluster["name"] for cluster in shown["clusters"]] == ["aws", "aws-gpu", "azure", "gcp"]
     assert all(cluster["sharedSecret"].startswith("***") for cluster in shown["clusters"])
+
+
+def test_ports_that_somebody_has_are_named_before_anything_starts(demo: Demo) -> None:
+    taken = demo.url.rpartition(":")[2]
+    done = subprocess.run(
+        [LLM_ROUTER, "demo", "--once", "--port", taken], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "--port" in done.stderr
+    assert "starting" not in done.stderr
+
+
+def test_a_model_that_does_not_load_is_said_to_be_so(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + b"\x00" * 100)
+    ports = [f"--{name}={free_port()}" for name in ("port", "admin-port", "control-port")]
+    done = subprocess.run(
+        [LLM_ROUTER, "demo", "--once", "--model", broken, *ports],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "llama" in done.stderr
+    assert "broken.gguf" in done.stderr

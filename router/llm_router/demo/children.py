@@ -45,7 +45,7 @@ class Child:
         """Come back once ``ready()``. Raises ``ChildFailed`` if the process ends or the time is up before."""
         try:
             async with asyncio.timeout(deadline_s):
-                while not await ready():
+                while not (await ready() and self.running):
                     if not self.running:
                         raise ChildFailed(self._story("ended"))
                     await asyncio.sleep(0.05)

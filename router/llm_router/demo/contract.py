@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..api.serving import listen
 from ..config.fragments import merge, read_fragment, render
 from .pools import CONTEXT_TOKENS, Pool
 
@@ -23,8 +24,20 @@ PROVIDER_MODELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Listeners:
+    """The ports that users talk to: the router's two, and the demo's own switch."""
+
     port: int
     admin_port: int
+    control_port: int
+
+    def check_free(self) -> None:
+        """Raises ``ConfigError`` naming the option whose port somebody has."""
+        for option, port in (
+            ("--port", self.port),
+            ("--admin-port", self.admin_port),
+            ("--control-port", self.control_port),
+        ):
+            listen("127.0.0.1", port, path=option).close()
 
 
 def fragment(pool: Pool, endpoint: str) -> dict[str, Any]:

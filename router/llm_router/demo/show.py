@@ -34,9 +34,7 @@ class Settings:
     as_json: bool
     engine: str
     model_path: Path | None
-    port: int
-    admin_port: int
-    control_port: int
+    listeners: Listeners
 
 
 async def run_demo(settings: Settings) -> int:
@@ -45,13 +43,14 @@ async def run_demo(settings: Settings) -> int:
     screen = Screen(quiet=settings.as_json)
     _end_on_signals()
     try:
+        settings.listeners.check_free()
         models = await asyncio.to_thread(_models, settings.model_path, screen.progress)
         with tempfile.TemporaryDirectory(prefix="llm-router-demo-") as folder:
             world = World(
                 folder=Path(folder),
                 models=models,
                 engine=settings.engine,
-                listeners=Listeners(port=settings.port, admin_port=settings.admin_port),
+                listeners=settings.listeners,
                 say=screen.progress,
             )
             try:
@@ -83,8 +82,8 @@ async def _perform(world: World, settings: Settings, screen: Screen) -> int:
         return 1 if problems else 0
     screen.summary(savings, metrics, problems)
     if not settings.once and not problems:
-        screen.invite(world.url, world.admin_url, settings.control_port)
-        await _keep_serving(world, settings.control_port)
+        screen.invite(world.url, world.admin_url, settings.listeners.control_port)
+        await _keep_serving(world, settings.listeners.control_port)
     return 1 if problems else 0
 
 

@@ -78,6 +78,7 @@ class World:
             await cluster.exporter.start()
         await self._standins.start()
         await self._router.start()
+        await asyncio.gather(*(self._reachable(c.engine, c.engine_url + "/health") for c in self._all()))
         await self._reachable(self._router, self.url + "/livez")
         self._say("waiting until the router finds every cluster and provider healthy")
         await self._router.until(self.all_healthy, READY_S)

@@ -58,9 +58,9 @@ class TableRow(Struct, frozen=True):
 
 
 _READ = date(2026, 11, 20)
-# On-demand list prices for Linux as read that day in the SkyPilot catalog (github.com/skypilot-org/skypilot-catalog, v8,
-# Azure v6). The Google rows are n1-standard-4 (0.19) and one attached T4 (0.35). Spot prices move by the hour and have
-# no place in a table.
+# On-demand list prices for Linux, read that day in the SkyPilot catalog (github.com/skypilot-org/skypilot-catalog: v8,
+# for Azure v6). The Google rows are n1-standard-4 (0.19) and one attached T4 (0.35). Spot prices move by the hour and
+# have no place in a table.
 TABLE: tuple[TableRow, ...] = (
     TableRow("aws", "g4dn.xlarge", "us-east-1", 0.526, _READ),
     TableRow("aws", "g4dn.xlarge", "us-east-2", 0.526, _READ),
