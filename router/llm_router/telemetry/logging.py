@@ -12,7 +12,7 @@ import msgspec
 SECRETS = re.compile(
     r"(sk-(?:ant-)?|llmr_|AIza|Bearer\s+|key=)[A-Za-z0-9._~+/=-]{6,}|-----BEGIN [A-Z ]+-----[\s\S]*?(?:-----END|$)"
 )
-QUIET = ("httpx", "httpcore", "aiohttp", "asyncio")
+QUIET = ("httpx", "httpcore", "aiohttp", "asyncio", "uvicorn.error")
 """Libraries that print whole URLs, or every connection, below warnings."""
 
 
