@@ -70,7 +70,7 @@ def operators_part(listeners: Listeners, provider_urls: Mapping[str, str]) -> di
         "admin": {"port": listeners.admin_port},
         "router": {
             "routingStrategy": "hybrid",
-            "healthCheckInterval": "1s",
+            "healthCheckInterval": "500ms",
             "cost": {"hysteresis": {"margin": 0.1, "hold": "5s"}},
             "failover": {"circuitBreaker": {"timeout": "3s"}},
             "modelMapping": {"fast": {"openai": "gpt-5.4-mini", "aws-gpu": "tiny-router-small"}},

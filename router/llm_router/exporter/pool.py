@@ -15,6 +15,9 @@ from .meter import Meter
 from .price import NodePrice, PriceSource, PriceUnknown
 from .scrape import Facts, LlamaServer, Load, ScrapeFailed
 
+RETURN_INTERVAL_S = 0.25
+"""How often a pool is read while one of its servers is away: there is nobody to disturb, and traffic waits for it."""
+
 logger = logging.getLogger("llm_router.exporter")
 
 
@@ -64,7 +67,10 @@ class Pool:
             except Exception:
                 # A bug here must not end the figures for good: it is logged, and they age until the next time.
                 logger.exception("collecting %s failed", self._terms.pool)
-            await asyncio.sleep(interval_s)
+            await asyncio.sleep(interval_s if self._all_up() else min(interval_s, RETURN_INTERVAL_S))
+
+    def _all_up(self) -> bool:
+        return all(member.state == "up" for member in self._members)
 
     def status(self) -> ClusterStatus | None:
         """The status as of the last ``collect``, ``None`` before the first."""
