@@ -149,8 +149,10 @@ def test_a_cut_body_is_broken(answer: bytes) -> None:
         writer.write(answer)
 
     async def use(client: AiohttpClient, url: URL, _upstream: Upstream) -> None:
+        answer = await post(client, url)
         with pytest.raises(UpstreamBroken):
-            await (await post(client, url)).read()
+            await answer.read()
+        answer.close()
 
     with_upstream(serve, use)
 
