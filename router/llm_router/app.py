@@ -27,7 +27,8 @@ from .api.openai import ChatDoor
 from .api.route import route_routes
 from .config.hosts import is_loopback
 from .config.load import Loaded
-from .errors import ConfigError, RouterError
+from .config.schema import Config
+from .errors import ConfigError, Problem, RouterError
 from .execution.generation import Generation
 from .graph import Surroundings, build
 from .signals.polling import poll_forever
@@ -79,6 +80,7 @@ class RouterApp:
         the old generation when the new one is refused."""
         try:
             loaded = await asyncio.to_thread(self._load)
+            _refuse_what_needs_a_restart(self._generation.loaded.config, loaded.config)
             generation = build(loaded, self._around, self._generation)
         except ConfigError:
             self._around.metrics.reloaded(success=False)
@@ -87,6 +89,24 @@ class RouterApp:
         self._generation = generation
         self.start()
         self._around.metrics.reloaded(success=True)
+
+
+def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
+    """What listeners and the client were made from stays: above all, a listener that keys protected must not go on
+    without them because the file now says that it is on loopback."""
+    fixed = {
+        "server.host": lambda c: c.server.host,
+        "server.port": lambda c: c.server.port,
+        "server.tls": lambda c: c.server.tls,
+        "server.headerTimeout": lambda c: c.server.header_timeout,
+        "server.idleTimeout": lambda c: c.server.idle_timeout,
+        "admin": lambda c: c.admin,
+        "router.timeouts.connect": lambda c: c.router.timeouts.connect,
+    }
+    changed = [path for path, get in fixed.items() if get(old) != get(new)]
+    if changed:
+        message = "changed, which takes a restart: restart the router, or take the change back"
+        raise ConfigError([Problem(path, message) for path in changed])
 
 
 class _ChatFirst:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from .config.providers import PROVIDER_TYPES
 from .config.schema import Cluster, Config, Provider
 from .errors import ConfigError, Problem
 from .execution.attempts import Attempts
-from .execution.generation import Generation
+from .execution.generation import KEPT_DECISIONS, Generation
 from .execution.settle import Settlement
-from .execution.standing import standings
+from .execution.standing import Standing, standings
 from .model import Target
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
@@ -68,6 +69,8 @@ def build(loaded: Loaded, around: Surroundings, previous: Generation | None = No
             board.post_owner(name, health="unhealthy")  # at once: not even the first request may go there
     router = config.router
     standing = standings(targets, board, router.failover.circuit_breaker, router.latency, around.clock)
+    if previous is not None:
+        standing |= _kept(previous, config, targets, board)
     attempts = Attempts(
         senders={target.name: owners[target.owner].sender(target, around) for target in targets},
         standings=standing,
@@ -97,7 +100,26 @@ def build(loaded: Loaded, around: Surroundings, previous: Generation | None = No
         clock=around.clock,
         unix_time=around.unix_time,
         configured_tags=frozenset(tag for target in targets for tag in target.compliance),
+        decisions=previous.decisions if previous is not None else deque(maxlen=KEPT_DECISIONS),
     )
+
+
+def _kept(previous: Generation, config: Config, targets: Sequence[Target], board: Board) -> dict[str, Standing]:
+    """The standings of targets that are still the same: open breakers and attempts under way outlive a reload."""
+    before, now = previous.loaded.config.router, config.router
+    if (before.failover.circuit_breaker, before.latency) != (now.failover.circuit_breaker, now.latency):
+        return {}
+    same = {target.name for target in targets} & {target.name for target in previous.targets}
+    kept = {
+        name: previous.standings[name] for name in same if _target(previous.targets, name) == _target(targets, name)
+    }
+    for standing in kept.values():
+        standing.move_to(board)
+    return kept
+
+
+def _target(targets: Sequence[Target], name: str) -> Target:
+    return next(target for target in targets if target.name == name)
 
 
 # ---------------------------------------------------------------- owners: clusters and providers as the graph sees them

@@ -1,6 +1,6 @@
 """The load generator: each connection asks again as soon as it has its answer, and every answer is checked in full.
 
-    python -m scripts.bench.load --url http://127.0.0.1:8080 --key KEY --workload A16 --seconds 2      prints a Result
+python -m scripts.bench.load --url http://127.0.0.1:8080 --key KEY --workload A16 --seconds 2      prints a Result
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import sys
 import time
-from typing import Any
+from functools import partial
 from urllib.parse import urlsplit
 
 import httptools
@@ -18,18 +18,13 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from scripts.bench.traffic import PATH, USAGE, WORKLOADS, Workload, request_body
+from scripts.bench.checks import Answer, fault_in
+from scripts.bench.traffic import PATH, WORKLOADS, Workload, request_body
 
 GRACE_S = 15.0
 """How long after the last start the answers under way may take."""
 MAX_ERRORS = 20
 """After so many the run ends: what follows would be the same."""
-
-
-class Answer(Struct, frozen=True):
-    status: int
-    content_type: bytes
-    body: bytes
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -41,66 +36,6 @@ class Result(Struct, frozen=True, kw_only=True):
     elapsed_s: float
     p50_us: float | None
     p99_us: float | None
-
-
-class _Message(Struct):
-    content: str | None = None
-
-
-class _Choice(Struct):
-    message: _Message | None = None
-    delta: _Message | None = None
-    finish_reason: str | None = None
-
-
-class _Chat(Struct):
-    choices: list[_Choice]
-    usage: dict[str, Any] | None = None
-
-
-_decode = msgspec.json.Decoder(_Chat).decode
-
-
-def fault_in(answer: Answer, workload: Workload) -> str | None:
-    """What is wrong with an answer, ``None`` where nothing is."""
-    wanted = b"text/event-stream" if workload.stream else b"application/json"
-    if answer.status != 200:
-        return f"status {answer.status}: {answer.body[:200]!r}"
-    if not answer.content_type.startswith(wanted):
-        return f"content type {answer.content_type!r}"
-    try:
-        return _fault_in_stream(answer.body, workload) if workload.stream else _fault_in_completion(answer.body, workload)
-    except msgspec.DecodeError as exc:
-        return f"not chat JSON: {exc}"
-
-
-def _fault_in_completion(body: bytes, workload: Workload) -> str | None:
-    chat = _decode(body)
-    message = chat.choices[0].message if len(chat.choices) == 1 else None
-    if message is None or message.content != workload.text:
-        return "another text"
-    if chat.choices[0].finish_reason != "stop":
-        return f"finish reason {chat.choices[0].finish_reason!r}"
-    return None if chat.usage == USAGE else f"usage {chat.usage}"
-
-
-def _fault_in_stream(body: bytes, workload: Workload) -> str | None:
-    *blocks, rest = body.split(b"\n\n")
-    events = [block for block in blocks if not block.startswith(b":")]
-    if rest or not all(event.startswith(b"data: ") for event in events):
-        return f"not a stream of events: it ends with {body[-40:]!r}"
-    if not events or events.pop() != b"data: [DONE]":
-        return f"the last event is not [DONE], the body ends with {body[-40:]!r}"
-    if len(events) != workload.events:
-        return f"{len(events)} events instead of {workload.events}"
-    chats = [_decode(event[6:]) for event in events]
-    deltas = [choice.delta for chat in chats for choice in chat.choices if choice.delta is not None]
-    if "".join([delta.content for delta in deltas if delta.content]) != workload.text:
-        return "another text"
-    if [choice.finish_reason for chat in chats for choice in chat.choices if choice.finish_reason] != ["stop"]:
-        return "not exactly one finish reason"
-    usages = [chat.usage for chat in chats if chat.usage is not None]
-    return None if usages == [USAGE] else f"usage {usages}"
 
 
 class Load:
@@ -144,7 +79,7 @@ class Load:
             over: asyncio.Future[None] = loop.create_future()
             try:
                 async with asyncio.timeout_at(self._ends_at + GRACE_S):
-                    transport, _ = await loop.create_connection(lambda: _Caller(self, over), self._host, self._port)
+                    transport, _ = await loop.create_connection(partial(_Caller, self, over), self._host, self._port)
                     try:
                         await over
                     finally:

@@ -33,10 +33,10 @@ def _cpu_clock(pid: int) -> int:
     return (~pid << 3) | cpuclock_sched
 
 
-def two_cores() -> tuple[int, int] | None:
-    """A core for the gateway and one for everything else, ``None`` where this process may use one only."""
+def two_cores() -> tuple[int | None, int | None]:
+    """A core for the gateway and one for everything else; none to choose where this process may use one only."""
     cores = sorted(os.sched_getaffinity(0))
-    return (cores[0], cores[1]) if len(cores) > 1 else None
+    return (cores[0], cores[1]) if len(cores) > 1 else (None, None)
 
 
 @contextlib.contextmanager

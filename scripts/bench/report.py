@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -93,32 +93,46 @@ class Samples:
 
 
 def tables(samples: Samples) -> str:
-    """CPU time, its ratios to nginx, and the latency that each target adds, as text."""
-    gateways = [target for target in samples.targets if target != DIRECT]
-    alone = [workload for workload in samples.workloads if WORKLOADS[workload].connections == 1]
-    cpu = _table(
-        "CPU µs per verified request: median (min)",
-        samples.workloads,
-        {target: [_median_min(samples.cpu_us(target, w)) for w in samples.workloads] for target in gateways},
-    )
-    ratios = {
-        target: [_median_range(samples.ratio(target, w)) for w in samples.workloads]
-        for target in gateways
-        if target != BASE
+    """CPU time, its ratio to nginx's, and the latency that each target adds, as far as they were measured."""
+    return "\n\n".join(filter(None, [_cpu_table(samples), _ratio_table(samples), _latency_table(samples)]))
+
+
+def _cpu_table(samples: Samples) -> str:
+    rows = {
+        target: [_median_min(samples.cpu_us(target, workload)) for workload in samples.workloads]
+        for target in samples.targets
+        if target != DIRECT
     }
-    goals = [f"≤ {goal:g}" if (goal := WORKLOADS[w].goal) is not None else "" for w in samples.workloads]
-    ratio = _table("ratio to nginx of the same round: median [min-max]", samples.workloads, {**ratios, "goal": goals})
-    columns = [column for w in alone for column in (f"{w} p50", f"{w} added")]
-    latencies = {
+    return _table("CPU µs per verified request: median (min)", samples.workloads, rows)
+
+
+def _ratio_table(samples: Samples) -> str:
+    if BASE not in samples.targets:
+        return ""
+    rows = {
+        target: [_median_range(samples.ratio(target, workload)) for workload in samples.workloads]
+        for target in samples.targets
+        if target not in (BASE, DIRECT)
+    }
+    goals = [WORKLOADS[workload].goal for workload in samples.workloads]
+    rows["goal"] = ["" if goal is None else f"≤ {goal:g}" for goal in goals]
+    return _table("ratio to nginx of the same round: median [min-max]", samples.workloads, rows)
+
+
+def _latency_table(samples: Samples) -> str:
+    alone = [workload for workload in samples.workloads if WORKLOADS[workload].connections == 1]
+    if not alone:
+        return ""
+    rows = {
         target: [
-            text
-            for w in alone
-            for text in (_median_min(samples.latency_us(target, w)), _median_min(samples.added_us(target, w)))
+            _median_min(found)
+            for workload in alone
+            for found in (samples.latency_us(target, workload), samples.added_us(target, workload))
         ]
         for target in samples.targets
     }
-    latency = _table("latency µs, and what is added to the upstream's own: median (min)", columns, latencies)
-    return "\n\n".join([cpu, ratio, latency] if alone else [cpu, ratio])
+    columns = [column for workload in alone for column in (f"{workload} p50", f"{workload} added")]
+    return _table("latency in µs, and what is added to the upstream's own: median (min)", columns, rows)
 
 
 def _median_min(found: Figures | None) -> str:
@@ -129,10 +143,11 @@ def _median_range(found: Figures | None) -> str:
     return "-" if found is None else f"{found.median:.1f} [{found.least:.1f}-{found.most:.1f}]"
 
 
-def _table(title: str, columns: Sequence[str], rows: dict[str, list[str]]) -> str:
-    width = max(map(len, rows), default=0)
+def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
+    first = max(map(len, rows), default=0)
     widths = [max(len(column), *(len(cells[i]) for cells in rows.values())) for i, column in enumerate(columns)]
-    lines = [["", *columns], *([name, *cells] for name, cells in rows.items())]
-    return "\n".join(
-        [title, *(f"  {name:{width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)) for name, *cells in lines)]
-    )
+    lines = [title]
+    for name, cells in {"": columns, **rows}.items():
+        padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"  {name:{first}}  {'  '.join(padded)}".rstrip())
+    return "\n".join(lines)

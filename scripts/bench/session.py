@@ -33,9 +33,9 @@ class Session:
 
     def __init__(self, targets: Sequence[str], folder: Path) -> None:
         self._targets, self._folder = targets, folder
-        self._gateway_core, self._other_core = two_cores() or (None, None)
+        self._gateway_core, self._other_core = two_cores()
         self._stack = ExitStack()
-        self._pids: dict[str, int] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._urls: dict[str, str] = {}
         self._key = ""
 
@@ -47,9 +47,8 @@ class Session:
             key_file = self._folder / "keys.yaml"
             self._key = _make_key(key_file)
             for target in self._targets:
-                process = stack.enter_context(self._gateway(target, key_file))
-                self._pids[target] = process.pid
-                self._wait_until_ready(target, process)
+                self._processes[target] = stack.enter_context(self._gateway(target, key_file))
+                self._wait_until_ready(target)
             self._stack = stack.pop_all()
         return self
 
@@ -59,13 +58,21 @@ class Session:
         self._stack.close()
 
     def sample(self, target: str, workload: str, *, seconds: float, round_: int) -> Sample:
-        """Put one workload on one target. ``DIRECT`` has no gateway, so no CPU time."""
-        pid = self._pids.get(target)
-        before = cpu_ns(pid) if pid is not None else 0
+        """Put one workload on one target. ``DIRECT`` has no gateway, so no CPU time. Raises ``BenchError`` where the
+        gateway has ended."""
+        before = self._used_us(target)
         result = self._load(target, workload, seconds)
-        used_us = (cpu_ns(pid) - before) / 1000 if pid is not None else None
-        cpu_us = used_us / result.ok if used_us is not None and result.ok else None
+        used_us = self._used_us(target) - before
+        cpu_us = used_us / result.ok if used_us and result.ok else None
         return Sample(round=round_, target=target, workload=workload, cpu_us=cpu_us, result=result)
+
+    def _used_us(self, target: str) -> float:
+        if target == DIRECT:
+            return 0.0
+        process = self._processes[target]
+        if process.poll() is not None:
+            raise BenchError(self._story(target, "has ended"))
+        return cpu_ns(process.pid) / 1000
 
     def _load(self, target: str, workload: str, seconds: float, *options: str) -> Result:
         key = _UPSTREAM_KEY if target == DIRECT else self._key
@@ -93,16 +100,16 @@ class Session:
         with _running(GATEWAYS[target].command(site), folder / "log", self._gateway_core) as process:
             yield process
 
-    def _wait_until_ready(self, target: str, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_ready(self, target: str) -> None:
         ends_at = time.monotonic() + READY_S
-        while True:
-            result = self._load(target, "L1", 1.0, "--requests", "1")
-            if result.ok:
-                return
-            if process.poll() is not None or time.monotonic() > ends_at:
-                log = (self._folder / target / "log").read_text(errors="replace")
-                raise BenchError(f"{target} does not answer: {result.first_error}\n{log}")
+        while not (result := self._load(target, "L1", 1.0, "--requests", "1")).ok:
+            if self._processes[target].poll() is not None or time.monotonic() > ends_at:
+                raise BenchError(self._story(target, f"does not answer: {result.first_error}"))
             time.sleep(0.1)
+
+    def _story(self, target: str, what: str) -> str:
+        said = (self._folder / target / "log").read_text(errors="replace").splitlines()[-20:]
+        return "\n".join([f"{target} {what}; it said:", *said])
 
 
 @contextmanager
@@ -122,7 +129,7 @@ def _running(command: Sequence[str | Path], log: Path, core: int | None) -> Iter
 
 def _port_said(process: subprocess.Popen[bytes], log: Path) -> int:
     ends_at = time.monotonic() + READY_S
-    while not (said := log.read_text()).endswith("\n"):
+    while not (said := log.read_text(errors="replace")).endswith("\n"):
         if process.poll() is not None or time.monotonic() > ends_at:
             raise BenchError(f"the stand-in did not start:\n{said}")
         time.sleep(0.02)

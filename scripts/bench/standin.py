@@ -45,7 +45,9 @@ class _Refused(Exception):
 
 
 _decode = msgspec.json.Decoder(_Asked).decode
-_EVENTS_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+_EVENTS_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+)
 _LAST_CHUNK = b"0\r\n\r\n"
 
 

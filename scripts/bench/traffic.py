@@ -60,7 +60,12 @@ _ALL = (
     Workload(name="A16", about="1 KB of JSON there, 1.2 KB back, 16 connections", goal=6),
     Workload(name="B16", about="stream of 200 events of 300 B at once, 16 connections", stream=True, goal=3),
     Workload(
-        name="P8", about="the same stream, an event each 5 ms, 8 streams", stream=True, paced=True, connections=8, goal=2.5
+        name="P8",
+        about="the same stream, an event each 5 ms, 8 streams",
+        stream=True,
+        paced=True,
+        connections=8,
+        goal=2.5,
     ),
     Workload(name="C16", about="100 KB of prompt, 1.2 KB back, 16 connections", prompt_bytes=100_000, goal=4),
     Workload(name="L1", about="as A16, one request in flight", connections=1),
@@ -88,7 +93,7 @@ def request_body(workload: Workload) -> bytes:
 
 def completion(model: str) -> bytes:
     """The answer that is not streamed: a ``chat.completion``."""
-    message = {"role": "assistant", "content": SHORT_TEXT, "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": SHORT_TEXT, "refusal": None, "annotations": []}
     return msgspec.json.encode(
         {
             "id": "chatcmpl-bench",

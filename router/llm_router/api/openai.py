@@ -8,7 +8,6 @@ It is mounted ahead of the app's routing because this path carries the load; eve
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import Callable
 
@@ -32,7 +31,6 @@ from .reading import BodyTooLarge, ClientGone, WhileCallerStays, announced_bytes
 from .requirements import read_requirements
 
 PATH = "/v1/chat/completions"
-REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 JSON = (b"content-type", b"application/json")
 EVENTS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
@@ -54,7 +52,7 @@ class ChatDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         generation = self._generation()
         started_at = generation.clock()
-        request_id = _request_id(scope)
+        request_id = str(uuid.uuid4())
         try:
             if scope["method"] != "POST":
                 raise ClientError(405, "method_not_allowed", f"{PATH} takes POST.")
@@ -238,10 +236,3 @@ def _check_media_type(headers: list[tuple[bytes, bytes]]) -> None:
                 raise ClientError(415, "unsupported_media_type", "Send the body as application/json in UTF-8.")
         elif name == b"content-encoding" and value.lower() != b"identity":
             raise ClientError(415, "unsupported_media_type", "Send the body uncompressed.")
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            return bytes(value).decode()
-    return str(uuid.uuid4())

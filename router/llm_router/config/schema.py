@@ -181,7 +181,9 @@ class Capacity(Base):
 
     slots: Annotated[Count | None, "Requests that a node generates side by side."] = None
     prefill_tokens_per_second: Annotated[Positive | None, "Prompt tokens that a node reads per second."] = None
-    decode_tokens_per_second: Annotated[Positive | None, "Tokens generated per second and slot while all slots are busy."] = None
+    decode_tokens_per_second: Annotated[
+        Positive | None, "Tokens generated per second and slot while all slots are busy."
+    ] = None
     decode_tokens_per_second_single: Annotated[
         Positive | None, "Tokens generated per second for one request alone."
     ] = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..config.schema import Timeouts
 from ..errors import AttemptFailed, ClientError, TargetUnsuited, UpstreamBroken, UpstreamSilent
 from ..model import Choice, Facts, Finish, Usage
 from ..routing.facts import ChatRequest
@@ -28,7 +27,7 @@ class Attempt:
     """``now`` is a monotonic clock in seconds. Close it when done with it: that gives its slot back."""
 
     def __init__(
-        self, choice: Choice, sender: Sender, timeouts: Timeouts, now: Callable[[], float], slot: Slot
+        self, choice: Choice, sender: Sender, deadlines: Deadlines, now: Callable[[], float], slot: Slot
     ) -> None:
         self.choice, self.started_at = choice, now()
         self.first_content_at: float | None = None
@@ -36,7 +35,7 @@ class Attempt:
         self.model: str | None = None
         self.dropped: tuple[str, ...] = ()
         self._sender, self._now, self._slot = sender, now, slot
-        self._deadlines = Deadlines(timeouts)
+        self._deadlines = deadlines
         self._splitter = Splitter()
         self._reader = sender.wire.reader()
         self._answer: Answer | None = None

@@ -17,6 +17,7 @@ from ..upstream.sender import Sender
 from ..upstream.wire.base import Piece
 from ..upstream.wire.chunks import Collector
 from .attempt import Attempt
+from .deadlines import Deadlines
 from .exchange import Exchange, Tried
 from .plan import Plan
 from .retry_budget import RetryBudget
@@ -115,9 +116,10 @@ class Attempts:
                     following = plan.after(choice, failure)
                     if following is None or not may_follow_up():
                         raise verdict(exchange.trail) from failure
-                    self._metrics.failover(choice.target, following.target, failure.reason)
                     if following is choice:
                         await self._sleep(self._backoff_s(len(exchange.trail)))
+                    else:
+                        self._metrics.failover(choice.target, following.target, failure.reason)
                     choice = following
                 else:
                     return attempt
@@ -135,9 +137,10 @@ class Attempts:
 
     def _start(self, exchange: Exchange, choice: Choice) -> Attempt:
         name = choice.target.name
-        exchange.attempt = attempt = Attempt(
-            choice, self._senders[name], self._timeouts, self._clock, self._standings[name].take_slot()
-        )
+        left_s = self._timeouts.total - (self._clock() - exchange.started_at)
+        deadlines = Deadlines(self._timeouts, left_s)
+        slot = self._standings[name].take_slot()
+        exchange.attempt = attempt = Attempt(choice, self._senders[name], deadlines, self._clock, slot)
         return attempt
 
     def _end(self, exchange: Exchange, outcome: str, failure: AttemptFailed | None = None) -> Attempt:

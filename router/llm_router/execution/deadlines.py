@@ -27,10 +27,11 @@ class Deadlines:
 
     __slots__ = ("_due", "_entered", "_expired", "_left_s", "_loop", "_phase", "_task", "_timeouts", "_timer", "_total")
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, total_s: float) -> None:
+        """``total_s`` is what is left of the request's total when the attempt starts."""
         self._loop = asyncio.get_running_loop()
         self._timeouts = timeouts
-        self._total = self._loop.time() + timeouts.total
+        self._total = self._loop.time() + total_s
         self._phase: Phase = "first_token"
         self._left_s: float = timeouts.first_token
         self._due = self._entered = 0.0

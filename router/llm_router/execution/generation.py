@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..admission.keys import KeyRing
 from ..config.load import Loaded
@@ -53,4 +53,4 @@ class Generation:
     clock: Callable[[], float]
     unix_time: Callable[[], float]
     configured_tags: frozenset[str]
-    decisions: deque[Decided] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))
+    decisions: deque[Decided]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config.schema import Failover
-from ..errors import AttemptFailed, UpstreamRefused, UpstreamReset
+from ..errors import AttemptFailed, UpstreamRefused, UpstreamReset, UpstreamSilent
 from ..model import Choice
 
 CONTEXT = "context_length_exceeded"
@@ -47,7 +47,9 @@ class Plan:
         return self._left.pop(0)
 
     def is_final(self, failure: AttemptFailed) -> bool:
-        """Whether this failure is the caller's, so that no other target should be bothered."""
+        """Whether this failure is the caller's, or the request's time is up: then no other target is bothered."""
+        if isinstance(failure, UpstreamSilent) and failure.phase == "total":
+            return True
         if not isinstance(failure, UpstreamRefused) or failure.code == CONTEXT:
             return False
         if failure.code in NEVER_ROUTED_AROUND:

@@ -50,7 +50,7 @@ class Settlement:
         baseline = exchange.decision.baseline
         baseline_usd = None
         if baseline is not None and baseline.list_price is not None and usage.all_tokens:
-            baseline_usd = list_usd(baseline.list_price, usage)
+            baseline_usd = list_usd(baseline.list_price, _elsewhere(usage, answering, baseline))
         return Record(
             request_id=exchange.request_id,
             settled_at=exchange.unix_time,
@@ -80,6 +80,13 @@ def actual_usd(target: Target, cost: ClusterCost | None, usage: Usage) -> float 
     if target.kind == "provider":
         return None if target.list_price is None else list_usd(target.list_price, usage)
     return None if cost is None else cluster_usd(cost, usage)
+
+
+def _elsewhere(usage: Usage, answering: Choice | None, baseline: Target) -> Usage:
+    """The same tokens at the baseline. What one target had cached, another has not."""
+    if answering is not None and answering.target.owner == baseline.owner:
+        return usage
+    return Usage(input_tokens=usage.all_input_tokens, output_tokens=usage.output_tokens)
 
 
 def _total(usages: list[Usage]) -> Usage:

@@ -44,6 +44,12 @@ class Standing:
         self._latency = LatencyWindow(latency.window, latency.percentile)
         self._pending = 0
 
+    def move_to(self, board: Board) -> None:
+        """Post to a new generation's board from now on, what is known already included."""
+        self._board = board
+        self._post_load()
+        self._post_breaker()
+
     @property
     def pending(self) -> int:
         return self._pending

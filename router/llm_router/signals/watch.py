@@ -17,6 +17,10 @@ from .health import HealthCheck, HealthReport, NeverHealthy
 from .snapshot import Board
 
 
+LEAST_STALE_S = 30.0
+"""However often we ask: the exporter measures at a pace of its own, seconds apart."""
+
+
 class Watch(Protocol):
     """Keeps the board's views of one cluster or provider current."""
 
@@ -96,7 +100,8 @@ class ClusterWatch:
 
     def _post(self, status: ClusterStatus | None) -> None:
         health = self.report.status
-        cost = cluster_cost(self._cluster, self._cost, status, self._unix_time(), stale_after_s=3 * self.interval_s)
+        stale_after_s = max(3 * self.interval_s, LEAST_STALE_S)
+        cost = cluster_cost(self._cluster, self._cost, status, self._unix_time(), stale_after_s=stale_after_s)
         cost = msgspec.structs.replace(cost, decision=self._held.update(cost.capacity, self._clock()))
         slots = status.slots_total if status is not None else self._cluster.capacity.slots
         state: State = status.state if status is not None else "up"

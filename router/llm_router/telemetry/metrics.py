@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -14,20 +14,38 @@ OVERHEAD_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 
 CIRCUIT_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
 
+_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
+
+
+class _Children(Generic[_Metric]):
+    """A metric of the hot path with its children at hand: the library's own look-up takes a lock and turns every value
+    into a string each time. Nothing is ever taken out, which is why gauges that may lose a series are not kept so."""
+
+    def __init__(self, metric: _Metric) -> None:
+        self._metric: _Metric = metric
+        self._known: dict[tuple[str | int, ...], _Metric] = {}
+
+    def labels(self, *values: str | int) -> _Metric:
+        child = self._known.get(values)
+        if child is None:
+            child = self._known[values] = self._metric.labels(*values)
+        return child
+
+
 class Metrics:
     """One registry's worth of metrics; nothing is registered globally."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
+        def counter(name: str, text: str, *labels: str) -> _Children[Counter]:
+            return _Children(Counter(name, text, labels, registry=registry))
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(name, text, labels, registry=registry)
 
-        def histogram(name: str, text: str, buckets: Any, *labels: str) -> Histogram:
-            return Histogram(name, text, labels, buckets=buckets, registry=registry)
+        def histogram(name: str, text: str, label: str) -> _Children[Histogram]:
+            return _Children(Histogram(name, text, (label,), buckets=LATENCY_BUCKETS, registry=registry))
 
         self._decisions = counter(
             "llm_router_routing_decisions_total", "Decisions by first choice.", "target", "type", "reason"
@@ -42,13 +60,16 @@ class Metrics:
         )
         self._requests = counter("llm_router_requests_total", "Requests by target and HTTP status.", "target", "status")
         self._duration = histogram(
-            "llm_router_request_duration_seconds", "From request to the end of the answer.", LATENCY_BUCKETS, "target"
+            "llm_router_request_duration_seconds", "From request to the end of the answer.", "target"
         )
         self._first_token = histogram(
-            "llm_router_time_to_first_token_seconds", "From request to first content.", LATENCY_BUCKETS, "target"
+            "llm_router_time_to_first_token_seconds", "From request to first content.", "target"
         )
-        self._overhead = histogram(
-            "llm_router_overhead_seconds", "The router's own time before the first attempt.", OVERHEAD_BUCKETS
+        self._overhead = Histogram(
+            "llm_router_overhead_seconds",
+            "The router's own time before the first attempt.",
+            buckets=OVERHEAD_BUCKETS,
+            registry=registry,
         )
         self._tokens = counter("llm_router_tokens_total", "Tokens by cluster or provider.", "provider", "type")
         self._external = counter(
@@ -61,7 +82,9 @@ class Metrics:
         self._pool_wanted = gauge("llm_router_pool_wanted", "1 while the router wants the pool up.", "pool")
         self._cost = counter("llm_router_cost_usd_total", "USD spent.", "target")
         # Savings may be negative: a gauge under the name that users know, since a counter cannot go down.
-        self._savings = gauge("llm_router_savings_usd_total", "Baseline cost minus actual cost, USD.", "baseline")
+        self._savings = _Children(
+            gauge("llm_router_savings_usd_total", "Baseline cost minus actual cost, USD.", "baseline")
+        )
         self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
         # Usage that no price is known for is counted, never priced at nothing.
         self._unpriced = counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
@@ -77,14 +100,14 @@ class Metrics:
 
     def answered(self, target: Target | None, status: int, duration_s: float, first_token_s: float | None) -> None:
         name = target.name if target is not None else ""
-        self._requests.labels(name, str(status)).inc()
+        self._requests.labels(name, status).inc()
         if target is None:
             return
         self._duration.labels(name).observe(duration_s)
         if first_token_s is not None:
             self._first_token.labels(name).observe(first_token_s)
         if target.kind == "provider":
-            self._external.labels(target.owner, target.model, str(status)).inc()
+            self._external.labels(target.owner, target.model, status).inc()
 
     def spent(self, target: Target, usage: Usage, cost_usd: float | None) -> None:
         self._tokens.labels(target.owner, "input").inc(usage.all_input_tokens)

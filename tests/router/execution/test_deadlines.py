@@ -41,13 +41,13 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> float:
         return loop.time() - started
 
 
-def timeouts(first_token: float = 30, between_tokens: float = 10, total: float = 600) -> Timeouts:
-    return Timeouts(first_token=Seconds(first_token), between_tokens=Seconds(between_tokens), total=Seconds(total))
+def deadlines_of(first_token: float = 30, between_tokens: float = 10, total: float = 600) -> Deadlines:
+    return Deadlines(Timeouts(first_token=Seconds(first_token), between_tokens=Seconds(between_tokens)), total)
 
 
 def test_silence_before_the_first_token() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts())
+        deadlines = deadlines_of()
         with pytest.raises(UpstreamSilent) as silent:
             with deadlines:
                 await asyncio.sleep(100)
@@ -58,7 +58,7 @@ def test_silence_before_the_first_token() -> None:
 
 def test_pings_do_not_move_the_first_token() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts())
+        deadlines = deadlines_of()
 
         async def pings() -> None:
             while True:
@@ -74,7 +74,7 @@ def test_pings_do_not_move_the_first_token() -> None:
 
 def test_every_content_token_starts_the_gap_anew() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts())
+        deadlines = deadlines_of()
         for _ in range(20):
             with deadlines:
                 await asyncio.sleep(9)
@@ -89,7 +89,7 @@ def test_every_content_token_starts_the_gap_anew() -> None:
 
 def test_the_total_ends_an_endless_answer() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts(total=60))
+        deadlines = deadlines_of(total=60)
 
         async def tokens() -> None:
             while True:
@@ -106,7 +106,7 @@ def test_the_total_ends_an_endless_answer() -> None:
 
 def test_a_slow_reader_of_the_answer_does_not_make_the_upstream_late() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts())
+        deadlines = deadlines_of()
         for _ in range(5):
             with deadlines:
                 await asyncio.sleep(1)
@@ -118,7 +118,7 @@ def test_a_slow_reader_of_the_answer_does_not_make_the_upstream_late() -> None:
 
 def test_after_the_finish_reason_only_a_grace_is_left() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts())
+        deadlines = deadlines_of()
         deadlines.content()
         deadlines.finishing()
         with pytest.raises(UpstreamSilent):
@@ -130,7 +130,7 @@ def test_after_the_finish_reason_only_a_grace_is_left() -> None:
 
 def test_somebody_elses_cancellation_stays_one() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts())
+        deadlines = deadlines_of()
 
         async def wait() -> None:
             with deadlines:
@@ -148,7 +148,7 @@ def test_somebody_elses_cancellation_stays_one() -> None:
 
 def test_after_a_timeout_the_task_goes_on_uncancelled() -> None:
     async def main() -> None:
-        deadlines = Deadlines(timeouts(first_token=5))
+        deadlines = deadlines_of(first_token=5)
         with pytest.raises(UpstreamSilent):
             with deadlines:
                 await asyncio.sleep(100)

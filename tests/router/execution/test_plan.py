@@ -64,6 +64,7 @@ SILENT = UpstreamSilent("first_token")
         ([UpstreamReset(), SILENT, SILENT], "aab"),
         ([SILENT, SILENT, SILENT], "abc"),
         ([SILENT, refused(500), SILENT], "abb"),
+        ([UpstreamSilent("total")], "a"),
         ([refused(400)], "a"),
         ([refused(413)], "a"),
         ([refused(400, "content_policy_violation")], "a"),

@@ -1,0 +1,187 @@
+"""The data-path client of our own: HTTP/1.1 on the event loop's transports, parsed by llhttp.
+
+It keeps what ``client`` promises at a fraction of a general client's cost: no redirects, no proxies, no cookies, no
+decompression, and no layers to leave them out of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+from yarl import URL
+
+from ..errors import ConnectFailed, UpstreamReset, UpstreamSilent
+from .client import KEEP_ALIVE_S, Answer, Headers
+from .http1_connection import Connection, Key
+
+NEXT_ADDRESS_S = 0.25
+"""How long an address is tried before the next one is tried beside it (RFC 8305, section 5)."""
+
+
+class Http1Client:
+    """Use as an async context manager: leaving it closes every connection, busy ones too.
+
+    ``connect_timeout_s`` covers the name, the connection and TLS together. A kept connection is used again for
+    ``keep_alive_s`` after its last answer, by the monotonic clock ``now``; the youngest comes first.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout_s: float,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connect_timeout_s, self._keep_alive_s, self._now = connect_timeout_s, keep_alive_s, now
+        self._pool: Pool | None = None
+
+    async def __aenter__(self) -> Self:
+        self._pool = Pool(self._keep_alive_s, self._now)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer:
+        """As ``Client`` promises. Raises ``ValueError`` for what cannot be written as one HTTP request."""
+        if self._pool is None:
+            raise RuntimeError("the client is not open: use it as an async context manager")
+        key = _key(url, tls)
+        head = request_head(method, url, headers, len(body))
+        bodiless = method == "HEAD"
+        kept = self._pool.take(key)
+        if kept is not None:
+            try:
+                return await kept.ask(head, body, bodiless=bodiless)
+            except UpstreamReset:
+                pass  # closed meanwhile, so nobody has read the request: a fresh connection tells more
+        connection = await self._connect(key, self._pool)
+        return await connection.ask(head, body, bodiless=bodiless)
+
+    async def _connect(self, key: Key, pool: Pool) -> Connection:
+        host, port, tls = key
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                sock = await start_connection(await _addresses(host, port), happy_eyeballs_delay=NEXT_ADDRESS_S)
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(key, pool),
+                    sock=sock,
+                    ssl=tls,
+                    server_hostname=None if tls is None else host.rstrip("."),
+                )
+        except TimeoutError as exc:
+            raise UpstreamSilent("connect") from exc
+        except (OSError, UnicodeError) as exc:
+            raise ConnectFailed(f"no connection to {host}, port {port}: {str(exc) or type(exc).__name__}") from exc
+        return connection
+
+
+class Pool:
+    """All connections of a client, and which of them are idle. ``idle``, ``opened`` and ``lost`` are theirs to call."""
+
+    def __init__(self, keep_alive_s: float, now: Callable[[], float]) -> None:
+        self._keep_alive_s, self._now = keep_alive_s, now
+        self._all: set[Connection] = set()
+        self._idle: dict[Key, list[Connection]] = {}  # the youngest last
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None] | None = None
+
+    def take(self, key: Key) -> Connection | None:
+        idle = self._idle.get(key)
+        while idle:
+            connection = idle.pop()
+            if self._now() - connection.idle_since < self._keep_alive_s:
+                return connection
+            connection.give_up("")
+        return None
+
+    async def close(self) -> None:
+        """Close everything, and wait until it is."""
+        self._closed = asyncio.get_running_loop().create_future()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        self._idle.clear()
+        for connection in tuple(self._all):
+            connection.give_up("the router closes its connections")
+        if self._all:
+            await self._closed
+
+    def opened(self, connection: Connection) -> None:
+        self._all.add(connection)
+        if self._closed is not None:
+            connection.give_up("the router closes its connections")
+
+    def idle(self, connection: Connection) -> None:
+        connection.idle_since = self._now()
+        self._idle.setdefault(connection.key, []).append(connection)
+        if self._sweep_timer is None:
+            self._sweep_after(self._keep_alive_s)
+
+    def lost(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        idle = self._idle.get(connection.key)
+        if idle is not None and connection in idle:
+            idle.remove(connection)
+        if self._closed is not None and not self._all and not self._closed.done():
+            self._closed.set_result(None)
+
+    def _sweep_after(self, delay_s: float) -> None:
+        self._sweep_timer = asyncio.get_running_loop().call_later(delay_s, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long, and come back when the next one will have been."""
+        self._sweep_timer = None
+        oldest_allowed = self._now() - self._keep_alive_s
+        for key, idle in tuple(self._idle.items()):
+            while idle and idle[0].idle_since <= oldest_allowed:
+                idle.pop(0).give_up("")
+            if not idle:
+                del self._idle[key]
+        if self._idle:
+            self._sweep_after(min(idle[0].idle_since for idle in self._idle.values()) - oldest_allowed)
+
+
+def request_head(method: str, url: URL, headers: Headers, body_bytes: int) -> bytes:
+    """Request line and headers, up to and including the empty line.
+
+    Raises ``ValueError`` for a line break or NUL in any part of it, and for anything but printable ASCII in the URL.
+    """
+    target = url.raw_path_qs
+    if " " in target or not (target.isascii() and target.isprintable()):
+        raise ValueError(f"not printable ASCII in the path or query of {url!r}")
+    lines = [f"{method} {target} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in headers]
+    if body_bytes or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {body_bytes}\r\n")
+    lines.append("\r\n")
+    head = "".join(lines)
+    breaks = len(lines) + 1
+    if "\0" in head or head.count("\r") != breaks or head.count("\n") != breaks:
+        raise ValueError("a line break or NUL in a request header")
+    return head.encode()
+
+
+def _key(url: URL, tls: ssl.SSLContext) -> Key:
+    host, port = url.raw_host, url.port
+    if not host or port is None or url.scheme not in ("http", "https"):
+        raise ValueError(f"{url!r} is not an http or https URL with a host")
+    return host, port, tls if url.scheme == "https" else None
+
+
+async def _addresses(host: str, port: int) -> Sequence[AddrInfoType]:
+    try:
+        # An address needs no resolver, whose threads may all be waiting for somebody else's name server.
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -1,0 +1,151 @@
+"""An upstream on a raw socket that does what a test tells it to, and the clients that are tested against it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+from yarl import URL
+
+from llm_router.upstream.client import AiohttpClient, Answer, Client
+from llm_router.upstream.http1 import Http1Client
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
+Make = type[AiohttpClient] | type[Http1Client]
+SYSTEM = ssl.create_default_context()
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+@dataclass
+class Upstream:
+    """Serves each connection with ``serve``, which is told how many there are by then, itself included."""
+
+    serve: Serve
+    connections: int = 0
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        self.connections += 1
+        try:
+            await self.serve(reader, writer, self.connections)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.closed.set()
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def ended(self) -> None:
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+Use = Callable[[Client, URL, Upstream], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A client on an event loop."""
+
+    make: Make
+    new_loop: Callable[[], asyncio.AbstractEventLoop]
+
+    def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        with asyncio.Runner(loop_factory=self.new_loop) as runner:
+            runner.run(main())
+
+    def against(self, serve: Serve, use: Use, *, tls: ssl.SSLContext | None = None) -> None:
+        """Run ``use`` with a client and the URL of an upstream that serves each of its connections with ``serve``."""
+
+        async def main() -> None:
+            async with serving(serve, tls=tls) as (upstream, url), self.make(connect_timeout_s=2.0) as client:
+                await use(client, url, upstream)
+
+        self.run(main)
+
+
+STACKS = {
+    "aiohttp": Stack(AiohttpClient, uvloop.new_event_loop),
+    "http1": Stack(Http1Client, uvloop.new_event_loop),
+    "http1-asyncio": Stack(Http1Client, asyncio.new_event_loop),
+}
+
+
+@contextlib.asynccontextmanager
+async def serving(serve: Serve, *, tls: ssl.SSLContext | None = None) -> Any:
+    """An ``Upstream`` on a free port, and its URL; left when all its connections have ended."""
+    upstream = Upstream(serve)
+    server = await asyncio.start_server(upstream.handle, "127.0.0.1", 0, ssl=tls)
+    scheme = "https" if tls else "http"
+    try:
+        yield upstream, URL(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/x")
+    finally:
+        server.close()
+        await upstream.ended()
+
+
+async def head(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readuntil(b"\r\n\r\n")
+
+
+async def request(reader: asyncio.StreamReader) -> bytes:
+    """The head of a request that has ``post``'s body."""
+    found = await head(reader)
+    await reader.readexactly(2)
+    return found
+
+
+async def post(client: Client, url: URL, tls: ssl.SSLContext | None = None) -> Answer:
+    return await client.send("POST", url, (("x-a", "1"),), b"{}", tls or SYSTEM)
+
+
+async def fetch(client: Client, url: URL, tls: ssl.SSLContext | None = None) -> bytes:
+    """The whole body of the answer to ``post``."""
+    answer = await post(client, url, tls)
+    try:
+        return await answer.read()
+    finally:
+        answer.close()
+
+
+def answering(*answers: bytes) -> Serve:
+    """Answers the requests of each connection in turn, each with one write, and then ends it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        for answer in answers:
+            await request(reader)
+            writer.write(answer)
+
+    return serve
+
+
+async def write_apart(writer: asyncio.StreamWriter, *segments: bytes) -> None:
+    """Each segment arrives by itself: the event loop gets round to the other side in between."""
+    for segment in segments:
+        writer.write(segment)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+@contextlib.contextmanager
+def nobody_accepts() -> Any:
+    """A URL whose host takes part in no further handshake: its accept queue is full."""
+    import socket
+
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = listener.getsockname()
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        yield URL(f"http://127.0.0.1:{address[1]}/")
