@@ -33,6 +33,9 @@ from .execution.generation import Generation
 from .graph import Surroundings, build
 from .signals.polling import poll_forever
 
+LATENCY_INTERVAL_S = 1.0
+"""How soon a target whose slow samples have left the window is seen as it is now."""
+
 
 class RouterApp:
     """``load`` reads the configuration anew for a reload; it raises ``ConfigError`` when that is refused."""
@@ -41,6 +44,7 @@ class RouterApp:
         self._around, self._load = around, load
         self._generation = build(loaded, around)
         self._polls: list[asyncio.Task[None]] = []
+        self._reloading = asyncio.Lock()
         self.draining = False
         around.metrics.reloaded(success=True)
         public: list[BaseRoute] = [
@@ -59,10 +63,9 @@ class RouterApp:
 
     def start(self) -> None:
         """Begin to watch clusters and providers; call it in the running loop."""
-        self._polls = [
-            asyncio.create_task(poll_forever(watch.name, watch.interval_s, watch.poll))
-            for watch in self._generation.watches
-        ]
+        polls = [(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
+        polls.append(("latencies", LATENCY_INTERVAL_S, self._forget_old_latencies))
+        self._polls = [asyncio.create_task(poll_forever(*poll)) for poll in polls]
 
     async def stop(self) -> None:
         for poll in self._polls:
@@ -78,6 +81,14 @@ class RouterApp:
     async def reload(self) -> None:
         """Swap to the configuration as it is now; requests under way keep theirs. Raises ``ConfigError`` and keeps
         the old generation when the new one is refused."""
+        async with self._reloading:
+            await self._swap()
+
+    async def _forget_old_latencies(self) -> None:
+        for standing in self._generation.standings.values():
+            standing.post_latency()
+
+    async def _swap(self) -> None:
         try:
             loaded = await asyncio.to_thread(self._load)
             _refuse_what_needs_a_restart(self._generation.loaded.config, loaded.config)
@@ -94,7 +105,7 @@ class RouterApp:
 def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
     """What listeners and the client were made from stays: above all, a listener that keys protected must not go on
     without them because the file now says that it is on loopback."""
-    fixed = {
+    fixed: dict[str, Callable[[Config], object]] = {
         "server.host": lambda c: c.server.host,
         "server.port": lambda c: c.server.port,
         "server.tls": lambda c: c.server.tls,

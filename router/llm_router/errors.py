@@ -5,8 +5,9 @@
     ├── ClientError                 the caller's request is refused: HTTP status, stable code, the field at fault
     ├── NoTarget                    nobody may, can or did answer: HTTP status, stable code, every rejection
     └── AttemptFailed               one send to one target failed; what may follow depends on the kind
-        ├── TargetUnsuited          it cannot express something that the caller asks for: nothing was sent
-        ├── TargetFull              its slots are busy and its queue is at its limit: nothing was sent
+        ├── NotSent                 nothing was sent
+        │   ├── TargetUnsuited      it cannot express something that the caller asks for
+        │   └── TargetFull          its slots are busy and its queue is at its limit
         ├── ConnectFailed           no connection: refused, unreachable, name not found, TLS
         ├── UpstreamReset           the connection broke before a byte of the answer came
         ├── UpstreamSilent          a timer of ours ran out: first token, between tokens, total
@@ -97,7 +98,13 @@ class AttemptFailed(RouterError):
         super().__init__(message or self.reason)
 
 
-class TargetUnsuited(AttemptFailed):
+class NotSent(AttemptFailed):
+    """Nobody was asked: it counts neither as an attempt nor against the target."""
+
+    reason = "not_sent"
+
+
+class TargetUnsuited(NotSent):
     """``error`` is what the caller is told if nobody else can express it either."""
 
     reason = "unsuited"
@@ -107,7 +114,7 @@ class TargetUnsuited(AttemptFailed):
         self.error = error
 
 
-class TargetFull(AttemptFailed):
+class TargetFull(NotSent):
     reason = "full"
 
 

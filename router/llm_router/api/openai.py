@@ -67,12 +67,23 @@ class ChatDoor:
         try:
             async with asyncio.timeout(generation.loaded.config.server.write_timeout), WhileCallerStays(receive):
                 await _Conversation(generation, exchange, send).hold()
-        except (ClientGone, TimeoutError):
-            pass  # nobody reads any more: what came is accounted for below
-        finally:
-            generation.attempts.abandoned(exchange)
-            if not exchange.settled:
-                generation.settlement.settle(exchange, CLIENT_GONE)
+        except ClientGone:
+            _account(generation, exchange, CLIENT_GONE)
+        except TimeoutError:
+            _account(generation, exchange, 504)
+            if not exchange.committed:
+                message = "The answer did not come within server.writeTimeout."
+                await _refuse(send, request_id, NoTarget(504, "timeout", message), exchange)
+        except BaseException:
+            _account(generation, exchange, 500)
+            raise
+
+
+def _account(generation: Generation, exchange: Exchange, status: int) -> None:
+    """What came of an exchange that ended in the middle."""
+    generation.attempts.abandoned(exchange)
+    if not exchange.settled:
+        generation.settlement.settle(exchange, status)
 
 
 async def ask(generation: Generation, scope: Scope, receive: Receive) -> Asking:
@@ -113,7 +124,7 @@ class _Conversation:
         attempt, body = await self._attempts.whole(self._exchange)
         choice = attempt.choice
         self._attempts.succeeded(self._exchange)
-        record = self._settlement.settle(self._exchange, 200, first_content_at=attempt.first_content_at)
+        record = self._settlement.settle(self._exchange, 200)
         headers = [JSON, (b"content-length", b"%d" % len(body))]
         headers += _explain(self._exchange, choice, attempt.dropped, record)
         await self._start(200, headers)
@@ -122,6 +133,7 @@ class _Conversation:
     async def _stream(self) -> None:
         attempt, pieces = await self._attempts.stream(self._exchange)
         choice = attempt.choice
+        self._exchange.committed = True
         await self._start(200, EVENTS + _explain(self._exchange, choice, attempt.dropped, None))
         try:
             while pieces:
@@ -130,11 +142,11 @@ class _Conversation:
                 pieces = await attempt.more()
         except AttemptFailed as failure:
             self._attempts.interrupted(self._exchange, failure)
-            self._settlement.settle(self._exchange, 502, first_content_at=attempt.first_content_at)
+            self._settlement.settle(self._exchange, 502)
             await self._body(_interrupted(choice, failure), more=False)
             return
         self._attempts.succeeded(self._exchange)
-        record = self._settlement.settle(self._exchange, 200, first_content_at=attempt.first_content_at)
+        record = self._settlement.settle(self._exchange, 200)
         await self._body(self._tail(choice, record), more=False)
 
     async def _start(self, status: int, headers: RawHeaders) -> None:

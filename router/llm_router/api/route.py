@@ -9,13 +9,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..execution.generation import Generation
+from ..execution.settle import CLIENT_GONE
 from ..routing.explain import as_json
 from .openai import ask
+from .reading import ClientGone
 
 
 def route_routes(generation: Callable[[], Generation]) -> list[Route]:
     async def route(request: Request) -> Response:
-        asking = await ask(generation(), request.scope, request.receive)
+        try:
+            asking = await ask(generation(), request.scope, request.receive)
+        except ClientGone:
+            return Response(status_code=CLIENT_GONE)
         return JSONResponse(as_json(asking.decision))
 
     return [Route("/v1/route", route, methods=["POST"])]

@@ -169,8 +169,8 @@ async def _all_lost(world: World, ask: Ask, screen: Screen) -> None:
 async def _until(holds: Callable[[], Awaitable[bool]], otherwise: str) -> None:
     try:
         async with asyncio.timeout(SETTLE_S):
-            while not await holds():  # the router has no event for it, it must be asked
-                await asyncio.sleep(0.05)  # noqa: ASYNC110
+            while not await holds():  # noqa: ASYNC110 -- the router has no event for it, it must be asked
+                await asyncio.sleep(0.05)
     except TimeoutError:
         raise ChildFailed(f"{otherwise} after {SETTLE_S:g} s") from None
 

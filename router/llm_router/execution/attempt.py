@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from ..errors import AttemptFailed, ClientError, TargetUnsuited, UpstreamBroken, UpstreamSilent
 from ..model import Choice, Facts, Finish, Usage
-from ..routing.facts import ChatRequest
+from ..routing.facts import BYTES_PER_TOKEN, ChatRequest
 from ..upstream.client import Answer
 from ..upstream.sender import Sender
 from ..upstream.sse import Splitter
@@ -21,6 +21,10 @@ from .standing import Slot
 
 MAX_ERROR_BYTES = 64 * 1024
 MAX_HELD_PIECES = 1024
+SLOWEST_TOKENS_PER_SECOND = 20.0
+"""Slower than that a silent upstream counts as gone."""
+UNBOUNDED_TOKENS = 4096
+"""What an answer without ``max_tokens`` may have."""
 
 
 class Attempt:
@@ -48,7 +52,7 @@ class Attempt:
         """Send, and wait for the first content: the pieces up to and including it. Raises ``AttemptFailed``."""
         answer = await self._send(self._outgoing(chat), request_id)
         held: list[Piece] = []
-        while self.first_content_at is None and self.finish is None:
+        while self._failure is None and self.first_content_at is None and self.finish is None:
             held += await self._next(answer)
             if len(held) > MAX_HELD_PIECES:
                 raise UpstreamBroken(f"{MAX_HELD_PIECES} events and no content among them")
@@ -75,13 +79,15 @@ class Attempt:
         return []
 
     async def whole(self, chat: ChatRequest, request_id: str) -> bytes:
-        """Send without streaming, and read the whole answer: a validated ``chat.completion`` as it came."""
+        """Send without streaming, and read the whole answer: a validated ``chat.completion`` as it came. It is silent
+        until it is complete, so the first token's deadline is stretched by the tokens that may come."""
+        self._deadlines.stretch((chat.max_tokens or UNBOUNDED_TOKENS) / SLOWEST_TOKENS_PER_SECOND)
         answer = await self._send(self._outgoing(chat), request_id)
         with self._deadlines:
             body = await answer.read()
-        self.first_content_at = self._now()
         complete = self._sender.wire.answer(body)
         self._usage, self.finish, self.model = complete.usage, complete.finish, complete.model
+        self._content_pieces = max(1, len(body) // BYTES_PER_TOKEN)
         self._terminal = True
         return body
 
@@ -115,8 +121,8 @@ class Attempt:
             self._answer = answer = await self._sender.send(outgoing, request_id)
             if answer.status == 200:
                 return answer
-            body = await answer.read(MAX_ERROR_BYTES)
-        raise self._sender.wire.refused(answer.status, answer.headers, body)
+            body = await _beginning(answer)
+        raise self._sender.refused(answer.status, answer.headers, body)
 
     async def _next(self, answer: Answer) -> list[Piece]:
         with self._deadlines:
@@ -165,3 +171,11 @@ class Attempt:
             if self.finish is None:
                 raise UpstreamBroken("the stream says it is done, without a finish reason")
             self._terminal = True
+
+
+async def _beginning(answer: Answer) -> bytes:
+    """As much of an error's body as anybody needs to understand it."""
+    body = b""
+    while len(body) < MAX_ERROR_BYTES and (data := await answer.some()):
+        body += data
+    return body[:MAX_ERROR_BYTES]

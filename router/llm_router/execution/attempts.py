@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from ..config.schema import Failover, Timeouts
-from ..errors import AttemptFailed, TargetFull
+from ..errors import AttemptFailed, NotSent, TargetFull
 from ..model import Choice
 from ..signals.snapshot import Board
 from ..telemetry.metrics import Metrics
@@ -113,8 +113,8 @@ class Attempts:
                     await use(attempt)
                 except AttemptFailed as failure:
                     self.interrupted(exchange, failure)
-                    following = plan.after(choice, failure)
-                    if following is None or not may_follow_up():
+                    following = plan.after(choice, failure, self._usable)
+                    if following is None or not (isinstance(failure, NotSent) or may_follow_up()):
                         raise verdict(exchange.trail) from failure
                     if following is choice:
                         await self._sleep(self._backoff_s(len(exchange.trail)))
@@ -123,6 +123,10 @@ class Attempts:
                     choice = following
                 else:
                     return attempt
+
+    def _usable(self, choice: Choice) -> bool:
+        view = self._board.view(choice.target.name)
+        return view.retry_at <= self._clock() and not view.probing
 
     def _check_room(self, choice: Choice) -> None:
         """llama.cpp never refuses: it queues without end. So the router keeps the queue, and keeps it short."""
@@ -148,6 +152,7 @@ class Attempts:
         if attempt is None:
             raise RuntimeError("no attempt is running")
         attempt.close()
+        exchange.first_content_at = attempt.first_content_at
         usage = attempt.usage(exchange.decision.facts) if attempt.billable else None
         exchange.trail.append(Tried(attempt.choice, outcome, usage, failure))
         exchange.attempt = None

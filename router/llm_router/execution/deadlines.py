@@ -43,6 +43,10 @@ class Deadlines:
         """A content token came."""
         self._phase, self._left_s = "between_tokens", self._timeouts.between_tokens
 
+    def stretch(self, seconds: float) -> None:
+        """Give what is waited for now so much longer."""
+        self._left_s += seconds
+
     def finishing(self) -> None:
         """The finish reason came: only usage may follow."""
         self._left_s = min(self._left_s, GRACE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..errors import AttemptFailed
+from ..errors import AttemptFailed, NotSent
 from ..model import Choice, Decision, Usage
 from ..routing.facts import ChatRequest
 from .attempt import Attempt
@@ -34,12 +34,22 @@ class Exchange:
     key_name: str | None = None
     trail: list[Tried] = field(default_factory=list)
     attempt: Attempt | None = None
+    committed: bool = False
+    """Whether content of the running, or the last, attempt has gone to the caller: nobody else may answer then."""
+    first_content_at: float | None = None
     settled: bool = False
 
     @property
     def attempts(self) -> int:
-        """How many were started, the running one included."""
-        return len(self.trail) + (self.attempt is not None)
+        """How many were sent, the running one included."""
+        sent = sum(not isinstance(tried.failure, NotSent) for tried in self.trail)
+        return sent + (self.attempt is not None)
+
+    @property
+    def answering(self) -> Tried | None:
+        """The attempt whose answer the caller got, whole or in part."""
+        last = self.trail[-1] if self.trail else None
+        return last if last is not None and (last.outcome == "ok" or self.committed) else None
 
     def reason_of(self, choice: Choice) -> str:
         """Why this choice answers: the decision's own reason for the first, a fallback for what follows a failure."""

@@ -7,10 +7,10 @@ goes back to him, a policy refusal is never routed around, and a context overflo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..config.schema import Failover
-from ..errors import AttemptFailed, UpstreamRefused, UpstreamReset, UpstreamSilent
+from ..errors import AttemptFailed, NotSent, UpstreamRefused, UpstreamReset, UpstreamSilent
 from ..model import Choice
 
 CONTEXT = "context_length_exceeded"
@@ -31,20 +31,30 @@ class Plan:
     def first(self) -> Choice:
         return self._left.pop(0)
 
-    def after(self, choice: Choice, failure: AttemptFailed) -> Choice | None:
-        """The choice that follows ``failure`` on ``choice``; ``None`` when nothing may."""
+    def after(
+        self, choice: Choice, failure: AttemptFailed, usable: Callable[[Choice], bool] = lambda _choice: True
+    ) -> Choice | None:
+        """The choice that follows ``failure`` on ``choice``; ``None`` when nothing may. ``usable`` says whether a
+        target may be asked just now: others may have learned since the decision that it may not."""
+        if isinstance(failure, NotSent):
+            return self._next(usable)
         if self._follow_ups <= 0 or self.is_final(failure):
             return None
         if isinstance(failure, UpstreamRefused) and failure.code == CONTEXT:
             self._keep_larger_than(choice)
-        elif self._same_target > 0 and self._worth_repeating(failure):
+        elif self._same_target > 0 and self._worth_repeating(failure) and usable(choice):
             self._same_target -= 1
             self._follow_ups -= 1
             return choice
-        if not self._left:
-            return None
         self._follow_ups -= 1
-        return self._left.pop(0)
+        return self._next(usable)
+
+    def _next(self, usable: Callable[[Choice], bool]) -> Choice | None:
+        while self._left:
+            choice = self._left.pop(0)
+            if usable(choice):
+                return choice
+        return None
 
     def is_final(self, failure: AttemptFailed) -> bool:
         """Whether this failure is the caller's, or the request's time is up: then no other target is bothered."""
@@ -59,7 +69,8 @@ class Plan:
 
     def _worth_repeating(self, failure: AttemptFailed) -> bool:
         if isinstance(failure, UpstreamRefused):
-            return failure.status != 429 and failure.status in self._failover.retry_codes and not failure.quota
+            worth = failure.status in self._failover.retry_codes and not failure.quota
+            return worth and failure.status != 429 and failure.retry_after_s is None
         return isinstance(failure, UpstreamReset)
 
     def _keep_larger_than(self, choice: Choice) -> None:

@@ -21,22 +21,22 @@ class Settlement:
     def __init__(self, board: Board, ledger: Ledger, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._board, self._ledger, self._metrics, self._clock = board, ledger, metrics, clock
 
-    def settle(self, exchange: Exchange, status: int, *, first_content_at: float | None = None) -> Record:
-        """Account for the exchange. The cost is that of all attempts that somebody charges for, the answering one and
-        those that failed with tokens sent; ``None`` as soon as one of them has no known price."""
-        billed = [(tried, self._usd(tried)) for tried in exchange.trail if tried.usage is not None]
-        answering = exchange.trail[-1].choice if exchange.trail else None
-        usage = _total([tried.usage for tried, _ in billed if tried.usage is not None])
-        costs = [usd for _, usd in billed]
-        record = self._record(exchange, answering, status, usage, None if None in costs else _sum(costs))
+    def settle(self, exchange: Exchange, status: int) -> Record:
+        """Account for the exchange, once. Its cost is that of all attempts that somebody charges for, the answering
+        one and those that failed with tokens sent; ``None`` as soon as one of them has no known price."""
+        attempts = tuple(self._booked(tried) for tried in exchange.trail)
+        costs = [attempt.cost_usd for attempt in attempts if attempt.usage is not None]
+        record = self._record(exchange, status, attempts, None if None in costs else _sum(costs))
         self._ledger.settle(record)
-        for tried, usd in billed:
-            if tried.usage is not None:
-                self._metrics.spent(tried.choice.target, tried.usage, usd)
+        for tried, attempt in zip(exchange.trail, attempts, strict=True):
+            if attempt.usage is not None:
+                self._metrics.spent(tried.choice.target, attempt.usage, attempt.cost_usd)
         if record.savings_usd is not None and record.baseline is not None:
             self._metrics.saved(record.baseline, record.savings_usd)
+        answering = exchange.answering
+        first_content_at = exchange.first_content_at
         self._metrics.answered(
-            answering.target if answering else None,
+            answering.choice.target if answering else None,
             status,
             self._clock() - exchange.started_at,
             None if first_content_at is None else first_content_at - exchange.started_at,
@@ -44,22 +44,28 @@ class Settlement:
         exchange.settled = True
         return record
 
+    def _booked(self, tried: Tried) -> AttemptRecord:
+        return AttemptRecord(tried.choice.target.name, tried.outcome, tried.usage, self._usd(tried))
+
     def _record(
-        self, exchange: Exchange, answering: Choice | None, status: int, usage: Usage, cost_usd: float | None
+        self, exchange: Exchange, status: int, attempts: tuple[AttemptRecord, ...], cost_usd: float | None
     ) -> Record:
+        answering = exchange.answering
+        usage = answering.usage if answering is not None and answering.usage is not None else Usage()
         baseline = exchange.decision.baseline
         baseline_usd = None
-        if baseline is not None and baseline.list_price is not None and usage.all_tokens:
-            baseline_usd = list_usd(baseline.list_price, _elsewhere(usage, answering, baseline))
+        if answering is not None and baseline is not None and baseline.list_price is not None and usage.all_tokens:
+            baseline_usd = list_usd(baseline.list_price, _elsewhere(usage, answering.choice, baseline))
+        target = answering.choice.target if answering is not None else None
         return Record(
             request_id=exchange.request_id,
             settled_at=exchange.unix_time,
-            target=answering.target.name if answering else None,
-            kind=answering.target.kind if answering else None,
-            model=answering.target.model if answering else "",
-            reason=exchange.reason_of(answering) if answering else "",
+            target=target.name if target else None,
+            kind=target.kind if target else None,
+            model=target.model if target else "",
+            reason=exchange.reason_of(answering.choice) if answering else "",
             status=status,
-            attempts=tuple(AttemptRecord(tried.choice.target.name, tried.outcome) for tried in exchange.trail),
+            attempts=attempts,
             usage=usage,
             cost_usd=cost_usd,
             baseline=baseline.name if baseline is not None and baseline_usd is not None else None,
@@ -82,24 +88,11 @@ def actual_usd(target: Target, cost: ClusterCost | None, usage: Usage) -> float 
     return None if cost is None else cluster_usd(cost, usage)
 
 
-def _elsewhere(usage: Usage, answering: Choice | None, baseline: Target) -> Usage:
+def _elsewhere(usage: Usage, answering: Choice, baseline: Target) -> Usage:
     """The same tokens at the baseline. What one target had cached, another has not."""
-    if answering is not None and answering.target.owner == baseline.owner:
+    if answering.target.owner == baseline.owner:
         return usage
     return Usage(input_tokens=usage.all_input_tokens, output_tokens=usage.output_tokens)
-
-
-def _total(usages: list[Usage]) -> Usage:
-    if len(usages) == 1:
-        return usages[0]
-    return Usage(
-        input_tokens=sum(usage.input_tokens for usage in usages),
-        cache_read_tokens=sum(usage.cache_read_tokens for usage in usages),
-        cache_write_tokens=sum(usage.cache_write_tokens for usage in usages),
-        output_tokens=sum(usage.output_tokens for usage in usages),
-        reasoning_tokens=sum(usage.reasoning_tokens for usage in usages),
-        estimated=any(usage.estimated for usage in usages),
-    )
 
 
 def _sum(costs: list[float | None]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..config.schema import CircuitBreaker, Latency
-from ..errors import AttemptFailed, TargetFull, TargetUnsuited, UpstreamRefused
+from ..errors import AttemptFailed, NotSent, UpstreamRefused
 from ..model import Target
 from ..signals.latency import LatencyWindow
 from ..signals.snapshot import Board
@@ -17,6 +17,8 @@ OPERATOR_COOLING_S = 60.0
 """After a refused key or an empty account: only the operator can mend it, so asking again soon is useless."""
 OPERATOR_STATUSES = frozenset({401, 402, 403})
 MAX_COOLING_S = 60.0
+LATENCY_POST_S = 0.25
+"""Percentiles are of hundreds of samples: one more changes little, and sorting them for each would cost."""
 
 
 class Slot:
@@ -42,13 +44,15 @@ class Standing:
         self._name, self._board, self._clock = target.name, board, clock
         self._breaker = Breaker(breaker)
         self._latency = LatencyWindow(latency.window, latency.percentile)
-        self._pending = 0
+        self._pending = self._probes = 0
+        self._posted_at = float("-inf")
 
     def move_to(self, board: Board) -> None:
         """Post to a new generation's board from now on, what is known already included."""
         self._board = board
         self._post_load()
         self._post_breaker()
+        self.post_latency()
 
     @property
     def pending(self) -> int:
@@ -58,24 +62,33 @@ class Standing:
         return self._breaker.state(self._clock())
 
     def take_slot(self) -> Slot:
+        """A place for one attempt. One that is taken while the breaker is not closed is a probe."""
+        probe = self._breaker.tripped
         self._pending += 1
+        self._probes += probe
         self._post_load()
-        return Slot(self._give_back)
+        return Slot(lambda: self._give_back(probe))
 
     def succeeded(self, first_token_ms: float | None) -> None:
         now = self._clock()
         self._breaker.succeeded(now)
         if first_token_ms is not None:
             self._latency.add(now, first_token_ms)
-        percentile, median = self._latency.figures(now)
-        self._board.post(self._name, p95_latency_ms=percentile, first_token_ms=median)
+        if now - self._posted_at >= LATENCY_POST_S:
+            self.post_latency()
         self._post_breaker()
+
+    def post_latency(self) -> None:
+        """Post the window's figures as they are now: old samples leave it without anything happening."""
+        self._posted_at = self._clock()
+        percentile, median = self._latency.figures(self._posted_at)
+        self._board.post(self._name, p95_latency_ms=percentile, first_token_ms=median)
 
     def failed(self, failure: AttemptFailed) -> None:
         now = self._clock()
         if isinstance(failure, UpstreamRefused):
             self._refused(failure, now)
-        elif not isinstance(failure, TargetFull | TargetUnsuited):
+        elif not isinstance(failure, NotSent):
             self._breaker.failed(now)
         self._post_breaker()
 
@@ -91,17 +104,21 @@ class Standing:
             if failure.retry_after_s:
                 self._breaker.cool(now, min(failure.retry_after_s, MAX_COOLING_S))
 
-    def _give_back(self) -> None:
+    def _give_back(self, probe: bool) -> None:
         self._pending -= 1
+        self._probes -= probe
         self._post_load()
 
     def _post_load(self) -> None:
-        self._board.post(self._name, pending=self._pending, probing=self._breaker.tripped and self._pending > 0)
+        self._board.post(self._name, pending=self._pending, probing=self._probing)
 
     def _post_breaker(self) -> None:
         retry_at, reason = self._breaker.retry_at()
-        probing = self._breaker.tripped and self._pending > 0
-        self._board.post(self._name, retry_at=retry_at, retry_reason=reason, probing=probing)
+        self._board.post(self._name, retry_at=retry_at, retry_reason=reason, probing=self._probing)
+
+    @property
+    def _probing(self) -> bool:
+        return self._breaker.tripped and self._probes > 0
 
 
 def standings(

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import ClientError, NoTarget, RouterError, TargetFull, TargetUnsuited, UpstreamRefused, UpstreamSilent
+from ..errors import (
+    ClientError,
+    NoTarget,
+    NotSent,
+    RouterError,
+    TargetFull,
+    TargetUnsuited,
+    UpstreamRefused,
+    UpstreamSilent,
+)
 from .exchange import Tried
 
 OVERLOADED = frozenset({503, 529})
 
 
 def verdict(trail: Sequence[Tried]) -> RouterError:
-    """The error for a trail of failures; the last one speaks, the shortest wait of all goes with it."""
-    failure = trail[-1].failure
+    """The error for a trail of failures; the last that was really sent speaks, the shortest wait of all
+    goes with it."""
+    speaking = next((t for t in reversed(trail) if not isinstance(t.failure, NotSent)), trail[-1])
+    failure = speaking.failure
     waits = [
         tried.failure.retry_after_s
         for tried in trail
@@ -20,7 +31,7 @@ def verdict(trail: Sequence[Tried]) -> RouterError:
     ]
     retry_after_s = min(waits, default=None)
     if isinstance(failure, UpstreamRefused):
-        return _refused(failure, trail[-1].choice.target.owner, retry_after_s)
+        return _refused(failure, speaking.choice.target.owner, retry_after_s)
     if isinstance(failure, TargetUnsuited):
         return failure.error
     tried = ", ".join(f"{tried.choice.target.name} ({tried.outcome})" for tried in trail)

@@ -14,15 +14,19 @@ from ..model import Kind, Usage
 
 
 class AttemptRecord(Struct, frozen=True):
-    """One send: to whom, and how it ended (``ok`` or the reason of its failure)."""
+    """One send: to whom, how it ended (``ok`` or the reason of its failure), and what it will be charged for: ``None``
+    where nothing came. ``cost_usd`` is ``None`` for nothing, and for what has no known price."""
 
     target: str
     outcome: str
+    usage: Usage | None = None
+    cost_usd: float | None = None
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """What one request came to. ``target`` is who answered (``None``: nobody), ``baseline`` the external target that
-    the same tokens are priced at for comparison. ``None`` amounts are unknown. ``settled_at`` is a Unix time.
+    """What one request came to. ``target`` is who answered (``None``: nobody) with ``usage``; ``cost_usd`` is that of
+    all attempts, failed ones included; ``baseline`` the external target that the answer's tokens are priced at for
+    comparison. ``None`` amounts are unknown. ``settled_at`` is a Unix time.
 
     Raises ``ValueError`` for an amount that is NaN, infinite or negative."""
 
@@ -155,14 +159,18 @@ class Ledger:
         }
 
     def _count(self, record: Record) -> None:
-        totals = self._targets[record.target or NOBODY]
-        totals.requests += 1
-        totals.input_tokens += record.usage.all_input_tokens
-        totals.output_tokens += record.usage.output_tokens
-        if record.cost_usd is None:
-            totals.unknown_costs += 1
-        else:
-            totals.cost_usd.add(record.cost_usd)
+        """The request counts for who answered, tokens and costs for whom each attempt was sent to."""
+        self._targets[record.target or NOBODY].requests += 1
+        for attempt in record.attempts:
+            if attempt.usage is None:
+                continue
+            totals = self._targets[attempt.target]
+            totals.input_tokens += attempt.usage.all_input_tokens
+            totals.output_tokens += attempt.usage.output_tokens
+            if attempt.cost_usd is None:
+                totals.unknown_costs += 1
+            else:
+                totals.cost_usd.add(attempt.cost_usd)
 
     def _compare(self, record: Record) -> None:
         if record.baseline is None or record.cost_usd is None or record.baseline_usd is None:

@@ -178,7 +178,10 @@ def _needs(body: _Body) -> list[str]:
     if body.response_format is not None and body.response_format.type != "text":
         needs.append("json_schema" if body.response_format.type == "json_schema" else "json_object")
     kinds = {
-        part.get("type") for message in body.messages if isinstance(message.content, list) for part in message.content
+        str(part.get("type"))
+        for message in body.messages
+        if isinstance(message.content, list)
+        for part in message.content
     }
     if "image_url" in kinds:
         needs.append("vision")

@@ -79,8 +79,12 @@ def _refuse_duplicates(body: bytes) -> None:
     def last(pairs: list[tuple[str, Any]]) -> None:
         seen[:] = [pairs]
 
-    json.loads(body, object_pairs_hook=last)
-    keys = [key for key, _ in seen[0]]
-    for key in keys:
-        if keys.count(key) > 1:
+    try:
+        json.loads(body, object_pairs_hook=last, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as exc:
+        raise ClientError(400, "invalid_json", f"The request body is not valid JSON: {exc}") from exc
+    known: set[str] = set()
+    for key, _ in seen[0]:
+        if key in known:
             raise ClientError(400, "invalid_json", f"The key {key!r} occurs twice in the request body.", param=key)
+        known.add(key)

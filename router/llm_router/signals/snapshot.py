@@ -13,6 +13,16 @@ import msgspec
 
 from ..model import ClusterStatus, Snapshot, Target, View
 
+_OF_STANDINGS = {
+    "pending": 0,
+    "probing": False,
+    "retry_at": 0.0,
+    "retry_reason": "",
+    "p95_latency_ms": None,
+    "first_token_ms": None,
+}
+"""What standings post: those that live on post it anew, those that do not must not leave it behind."""
+
 
 class Board:
     """``clock`` is monotonic, in seconds: the one that every ``retry_at`` is measured with."""
@@ -57,7 +67,7 @@ class Board:
         for name, view in old._views.items():
             mine = self._views.get(name)
             if mine is not None and mine.target == view.target:
-                self._views[name] = msgspec.structs.replace(view, pending=0)
+                self._views[name] = msgspec.structs.replace(view, **_OF_STANDINGS)
         owners = {view.target.owner for view in self._views.values()}
         self._statuses.update({name: status for name, status in old._statuses.items() if name in owners})
         self._taken = None

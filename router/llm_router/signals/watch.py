@@ -16,7 +16,6 @@ from .cluster_status import StatusPoll
 from .health import HealthCheck, HealthReport, NeverHealthy
 from .snapshot import Board
 
-
 LEAST_STALE_S = 30.0
 """However often we ask: the exporter measures at a pace of its own, seconds apart."""
 

@@ -128,7 +128,7 @@ class AiohttpClient:
     """
 
     def __init__(self, *, connect_timeout_s: float) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -152,16 +152,16 @@ class AiohttpClient:
             await self._session.close()
 
     async def send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer:
-        while True:
-            sending = _Sending()
-            _sending.set(sending)
-            try:
-                return await self._send(method, url, headers, body, tls)
-            except UpstreamReset:
-                # A kept-alive connection that the upstream had closed meanwhile: nobody has read the request. On a
-                # fresh connection the same error is the target's own, and what follows is for the failover to decide.
-                if sending.fresh:
-                    raise
+        sending = _Sending()
+        _sending.set(sending)
+        try:
+            return await self._send(method, url, headers, body, tls)
+        except UpstreamReset:
+            # A kept-alive connection that the upstream had closed meanwhile: nobody has read the request. On a fresh
+            # connection the same error is the target's own, and what follows is for the failover to decide.
+            if sending.fresh:
+                raise
+        return await self._send(method, url, headers, body, tls)
 
     async def _send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer:
         if self._session is None:

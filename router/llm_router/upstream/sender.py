@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from yarl import URL
 
+from ..errors import UpstreamRefused
 from ..model import Target
 from ..routing.facts import ChatRequest
 from .client import Answer, Client, Headers
 from .signing import Signer
 from .wire.base import Outgoing, Wire
+
+LEAST_SECRET_BYTES = 8
 
 _FIXED: Headers = (("accept-encoding", "identity"),)
 
@@ -63,6 +66,14 @@ class Sender:
         else:
             headers += (("x-request-id", request_id),)
         return await self._client.send("POST", url, headers, outgoing.body, self._tls)
+
+    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
+        """The wire's understanding of an error answer; a credential of ours that it quotes is masked."""
+        for _, value in self._headers[len(_FIXED) :]:
+            secret = value.removeprefix("Bearer ").encode()
+            if len(secret) >= LEAST_SECRET_BYTES:
+                body = body.replace(secret, b"***")
+        return self.wire.refused(status, headers, body)
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)

@@ -97,7 +97,8 @@ def test_what_is_not_the_targets_fault_changes_nothing(world: World, failure: At
 def test_latency_is_the_windows_percentile_and_forgets(world: World) -> None:
     for ms in range(1, 101):
         world.standing.succeeded(float(ms))
+    world.standing.post_latency()
     assert (world.view.p95_latency_ms, world.view.first_token_ms) == (95.0, 50.0)
     world.now += 61
-    world.standing.succeeded(None)
+    world.standing.post_latency()
     assert world.view.p95_latency_ms is None

@@ -24,13 +24,18 @@ def make_record(request_id: str, **changes: Any) -> Record:
         "model": "tiny",
         "reason": "hybrid_cluster",
         "status": 200,
-        "attempts": (AttemptRecord("aws", "ok"),),
         "usage": Usage(input_tokens=10, cache_read_tokens=2, output_tokens=5),
         "cost_usd": 0.001,
         "baseline": "openai",
         "baseline_usd": 0.003,
     }
-    return Record(**fields | changes)
+    fields |= changes
+    if fields["target"] is None:
+        fields["cost_usd"] = None
+    else:
+        sent = AttemptRecord(fields["target"], "ok", fields["usage"], fields["cost_usd"])
+        fields.setdefault("attempts", (sent,))
+    return Record(**fields)
 
 
 amounts = st.none() | st.floats(min_value=0.0, max_value=1e6)
@@ -76,12 +81,23 @@ def test_totals_by_target_and_baseline() -> None:
     assert savings["targets"] == {
         "aws": {"requests": 1, "input_tokens": 12, "output_tokens": 5, "unknown_costs": 0, "cost_usd": 0.001},
         "openai": {"requests": 1, "input_tokens": 12, "output_tokens": 5, "unknown_costs": 1, "cost_usd": 0.0},
-        NOBODY: {"requests": 1, "input_tokens": 0, "output_tokens": 0, "unknown_costs": 1, "cost_usd": 0.0},
+        NOBODY: {"requests": 1, "input_tokens": 0, "output_tokens": 0, "unknown_costs": 0, "cost_usd": 0.0},
     }
     assert savings["baselines"] == {
         "openai": {"requests": 1, "cost_usd": 0.001, "baseline_usd": 0.003, "savings_usd": 0.002}
     }
-    assert (savings["requests"], savings["unknown_costs"], savings["savings_usd"]) == (3, 2, 0.002)
+    assert (savings["requests"], savings["unknown_costs"], savings["savings_usd"]) == (3, 1, 0.002)
+
+
+def test_a_failed_attempt_that_was_charged_counts_where_it_was_sent() -> None:
+    ledger = Ledger()
+    wasted = AttemptRecord("openai", "broken", Usage(input_tokens=7, output_tokens=3), 0.5)
+    answer = AttemptRecord("aws", "ok", Usage(input_tokens=7, output_tokens=9), 0.25)
+    ledger.settle(make_record("a", attempts=(wasted, answer), usage=answer.usage, cost_usd=0.75))
+    targets = ledger.savings()["targets"]
+    assert (targets["openai"]["requests"], targets["openai"]["cost_usd"]) == (0, 0.5)
+    assert (targets["aws"]["requests"], targets["aws"]["output_tokens"], targets["aws"]["cost_usd"]) == (1, 9, 0.25)
+    assert ledger.savings()["cost_usd"] == 0.75
 
 
 def test_recent_is_newest_first_and_bounded() -> None:

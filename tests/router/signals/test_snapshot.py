@@ -43,6 +43,6 @@ def test_a_new_generation_adopts_what_is_known_of_unchanged_targets() -> None:
     changed = Target(name="b", kind="cluster", owner="b", model="another")
     new = Board([A1, changed], lambda: 8.0)
     new.adopt(old)
-    assert (new.view("a/1").health, new.view("a/1").retry_at, new.view("a/1").pending) == ("healthy", 99.0, 0)
+    assert (new.view("a/1").health, new.view("a/1").retry_at, new.view("a/1").pending) == ("healthy", 0.0, 0)
     assert new.view("b").health == "unknown"
     assert set(new.statuses) == {"b"}

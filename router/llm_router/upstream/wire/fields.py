@@ -104,4 +104,9 @@ def unsupported_field(param: str, what: str, upstream: str) -> ClientError:
 
 def _says_nothing(name: str, raw: Raw) -> bool:
     value = bytes(raw)
-    return value == b"null" or (name in _DEFAULTS and msgspec.json.decode(value) in _DEFAULTS[name])
+    if value == b"null":
+        return True
+    try:
+        return name in _DEFAULTS and msgspec.json.decode(value) in _DEFAULTS[name]
+    except msgspec.DecodeError:
+        return False

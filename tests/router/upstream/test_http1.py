@@ -1,0 +1,413 @@
+"""What only the client of our own promises: how long it keeps connections, what it accepts, what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import struct
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from llm_router.errors import UpstreamBroken, UpstreamReset
+from llm_router.upstream.client import KEEP_ALIVE_S, Client
+from llm_router.upstream.http1 import Http1Client, request_head
+from llm_router.upstream.http1_connection import MAX_HEAD_BYTES, MAX_HEADER_LINES
+from tests.router.upstream.raw import (
+    OK,
+    STACKS,
+    SYSTEM,
+    Stack,
+    Upstream,
+    answering,
+    fetch,
+    head,
+    nobody_accepts,
+    post,
+    request,
+    serving,
+    write_apart,
+)
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(params=["http1", "http1-asyncio"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    return STACKS[request.param]
+
+
+# ---------------------------------------------------------------- requests as written
+
+
+def test_a_request_head_is_exactly_this() -> None:
+    url = URL("https://[::1]:8443/v1/x?a=%20b#fragment", encoded=True)
+    assert request_head("POST", url, (("x-a", "1"), ("x-b", "é")), 12) == (
+        b"POST /v1/x?a=%20b HTTP/1.1\r\nHost: [::1]:8443\r\nx-a: 1\r\nx-b: \xc3\xa9\r\nContent-Length: 12\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(("method", "size"), [("POST", 0), ("PUT", 0), ("PATCH", 0), ("GET", 1)])
+def test_the_length_stands_where_a_body_is_or_could_be(method: str, size: int) -> None:
+    assert f"\r\nContent-Length: {size}\r\n".encode() in request_head(method, URL("http://h/"), (), size)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_no_length_stands_where_no_body_is_expected(method: str) -> None:
+    assert request_head(method, URL("http://h"), (), 0) == f"{method} / HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("bad", [" ", "\r\n", "\n", "\t", "\0", "\x7f", "é", "\x85", "\u2028"])
+@pytest.mark.parametrize("place", ["http://h/v1/models/{}:generate", "http://h/v1?model={}"])
+def test_a_url_cannot_carry_more_than_itself(place: str, bad: str) -> None:
+    """A model's name may stand in a path."""
+    with pytest.raises(ValueError, match="printable ASCII"):
+        request_head("POST", URL(place.format(f"a{bad}b"), encoded=True), (), 0)
+
+
+@pytest.mark.parametrize("url", ["/v1/x", "ftp://h/", "http:///x"])
+def test_a_url_without_a_host_to_speak_http_with_is_refused(url: str) -> None:
+    async def main() -> None:
+        async with Http1Client(connect_timeout_s=2.0) as client:
+            with pytest.raises(ValueError, match="http or https URL"):
+                await post(client, URL(url))
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_does_not_wait_for_the_body_ends_the_sending(stack: Stack) -> None:
+    read = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        nonlocal read
+        await head(reader)
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig")
+        await writer.drain()
+        await asyncio.sleep(0.05)  # the answer gets there before there is room for more
+        while data := await reader.read(1 << 16):
+            read += len(data)
+
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        body = b"x" * 64 * 1024 * 1024
+        answer = await client.send("POST", url, (), body, SYSTEM)
+        assert answer.status == 413
+        assert await answer.read() == b"big"
+        await upstream.closed.wait()
+        assert read < len(body) / 2
+
+    stack.against(serve, use)
+
+
+# ---------------------------------------------------------------- connections kept and given up
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_connection_that_was_idle_for_too_long_is_not_used_again(stack: Stack) -> None:
+    clock = Clock()
+
+    async def main() -> None:
+        async with (
+            serving(answering(*[OK] * 5)) as (upstream, url),
+            Http1Client(connect_timeout_s=2.0, now=clock) as client,
+        ):
+            for idle_s, connections in [(0.0, 1), (KEEP_ALIVE_S - 0.1, 1), (KEEP_ALIVE_S - 0.1, 1), (KEEP_ALIVE_S, 2)]:
+                clock.now += idle_s
+                assert await fetch(client, url) == b"ok"
+                assert upstream.connections == connections
+
+    stack.run(main)
+
+
+def test_idle_connections_are_closed_without_being_asked_for(stack: Stack) -> None:
+    async def main() -> None:
+        async with (
+            serving(answering(OK, OK)) as (upstream, url),
+            Http1Client(connect_timeout_s=2.0, keep_alive_s=0.05) as client,
+        ):
+            await asyncio.gather(fetch(client, url), fetch(client, url))
+            async with asyncio.timeout(2.0):
+                await upstream.ended()
+
+    stack.run(main)
+
+
+def test_the_connection_used_last_is_used_next(stack: Stack) -> None:
+    """So that those which are not needed grow old."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        while True:
+            path = (await request(reader)).split(b" ")[1]
+            if path == b"/slow":
+                await asyncio.sleep(0.05)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n%d" % nth)
+
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        slow, quick = await asyncio.gather(fetch(client, url.with_path("/slow")), fetch(client, url))
+        assert slow != quick
+        assert [await fetch(client, url) for _ in range(3)] == [slow] * 3
+
+    stack.against(serve, use)
+
+
+@pytest.mark.parametrize("surplus", [b"x", b"HTTP/1.1 2"])
+def test_the_beginning_of_anything_behind_an_answer_costs_the_connection_but_not_the_answer(
+    stack: Stack, surplus: bytes
+) -> None:
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        for nth in (1, 2):
+            assert await fetch(client, url) == b"ok"
+            assert upstream.connections == nth
+
+    stack.against(answering(OK + surplus, OK), use)
+
+
+def test_bytes_on_an_idle_connection_never_become_the_next_answer(stack: Stack) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        await request(reader)
+        await write_apart(writer, OK, b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+        assert await reader.read() == b""
+
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        for nth in (1, 2):
+            upstream.closed.clear()
+            assert await fetch(client, url) == b"ok"
+            assert upstream.connections == nth
+            async with asyncio.timeout(1.0):
+                await upstream.closed.wait()
+
+    stack.against(serve, use)
+
+
+# ---------------------------------------------------------------- answers that are none
+
+
+@pytest.mark.parametrize("part", [b"H", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_an_answer_that_was_begun_is_broken_and_not_asked_for_again(stack: Stack, part: bytes) -> None:
+    """On a kept connection too: whoever has begun to answer has read the request."""
+
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        assert await fetch(client, url) == b"ok"
+        with pytest.raises(UpstreamBroken) as broken:
+            await post(client, url)
+        assert broken.type is not UpstreamReset
+        assert upstream.connections == 1
+
+    stack.against(answering(OK, part), use)
+
+
+def test_a_body_without_framing_is_broken_by_a_reset(stack: Stack) -> None:
+    """Only an orderly end of the connection is the end of the body."""
+    read = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        await request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nto the")
+        await read.wait()
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        answer = await post(client, url)
+        assert await answer.some() == b"to the"
+        read.set()
+        with pytest.raises(UpstreamBroken):
+            await answer.some()
+
+    stack.against(serve, use)
+
+
+def test_what_came_before_a_cut_is_read_first(stack: Stack) -> None:
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        answer = await post(client, url)
+        await asyncio.sleep(0.05)  # the cut has come as well
+        assert await answer.some() == b"half"
+        for _ in range(2):
+            with pytest.raises(UpstreamBroken):
+                await answer.some()
+
+    stack.against(answering(CHUNKED + b"4\r\nhalf\r\nnonsense\r\n"), use)
+
+
+@pytest.mark.parametrize(
+    "switch", [b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", b"HTTP/1.1 101 \r\n\r\n"]
+)
+def test_nobody_switches_protocols(stack: Stack, switch: bytes) -> None:
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        with pytest.raises(UpstreamBroken, match="switch protocols"):
+            await post(client, url)
+
+    stack.against(answering(switch + OK), use)
+
+
+def lines(count: int, size: int = 10) -> bytes:
+    return b"".join(b"x-%d: %b\r\n" % (i, b"y" * size) for i in range(count))
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        lines(MAX_HEADER_LINES + 1),
+        lines(2, MAX_HEAD_BYTES // 2),
+        b"x-endless: " + b"y" * 300_000,
+        b"\r\n" + b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000,
+    ],
+    ids=["too many lines", "too large", "an endless line", "nothing but promises"],
+)
+def test_an_answer_s_head_has_limits(stack: Stack, flood: bytes) -> None:
+    start = b"HTTP/1.1 100 Continue\r\n" if flood.startswith(b"\r\n") else b"HTTP/1.1 200 OK\r\n"
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        with pytest.raises(UpstreamBroken, match="header"):
+            await fetch(client, url)
+
+    stack.against(answering(start + flood + b"\r\nbody"), use)
+
+
+def test_a_head_within_its_limits_is_read_whatever_comes_with_it(stack: Stack) -> None:
+    answer = b"HTTP/1.1 200 OK\r\n" + lines(MAX_HEADER_LINES - 1, 300) + b"content-length: 100000\r\n\r\n"
+
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        for _ in range(3):
+            assert await fetch(client, url) == b"z" * 100_000
+        assert upstream.connections == 1
+
+    stack.against(answering(*[answer + b"z" * 100_000] * 3), use)
+
+
+@pytest.mark.parametrize("flood", [b"0\r\nx-trailer: " + b"y" * 300_000, b"2;" + b"x" * 300_000])
+def test_framing_has_limits(stack: Stack, flood: bytes) -> None:
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        answer = await post(client, url)
+        assert await answer.some() == b"hi"
+        with pytest.raises(UpstreamBroken):
+            await answer.read()
+
+    stack.against(answering(CHUNKED + b"2\r\nhi\r\n" + flood), use)
+
+
+def test_small_pieces_for_a_long_time_are_no_flood(stack: Stack) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        await request(reader)
+        writer.write(CHUNKED)
+        for _ in range(200):
+            await write_apart(writer, b"1;%b\r\n" % (b"x" * 1000), b"z\r\n")
+        writer.write(b"0\r\n\r\n")
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        assert await fetch(client, url) == b"z" * 200
+
+    stack.against(serve, use)
+
+
+# ---------------------------------------------------------------- nothing left behind
+
+
+async def test_free(waiting: asyncio.Task[Any]) -> None:
+    waiting.cancel()
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n", CHUNKED + b"2\r\nhi\r\n"], ids=["before", "head", "body"])
+def test_a_caller_who_stops_waiting_closes_the_connection_without_a_word(stack: Stack, sent: bytes) -> None:
+    """A cancelled wait alone is enough: there may be nobody left to call ``close``."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        await request(reader)
+        writer.write(sent)
+        assert await reader.read() == b""
+
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        task = asyncio.create_task(fetch_without_closing(client, url))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        async with asyncio.timeout(1.0):
+            await upstream.closed.wait()
+        assert task.cancelled()
+
+    stack.against(serve, use)
+
+
+async def fetch_without_closing(client: Client, url: URL) -> bytes:
+    return await (await post(client, url)).read()
+
+
+def test_leaving_the_client_wakes_whoever_waits(stack: Stack) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        await request(reader)
+        writer.write(CHUNKED if nth == 1 else b"")
+        assert await reader.read() == b""
+
+    async def main() -> None:
+        async with serving(serve) as (_upstream, url):
+            async with Http1Client(connect_timeout_s=2.0) as client:
+                for_more = asyncio.create_task((await post(client, url)).some())
+                for_head = asyncio.create_task(post(client, url))
+                await asyncio.sleep(0.05)
+            with pytest.raises(UpstreamBroken):
+                await for_more
+            with pytest.raises(UpstreamReset):
+                await for_head
+
+    stack.run(main)
+
+
+def test_leaving_the_client_while_it_connects_leaves_no_connection(stack: Stack) -> None:
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter, _nth: int) -> None:
+        assert await reader.read() == b""
+
+    async def main() -> None:
+        async with serving(serve) as (_upstream, url):
+            async with Http1Client(connect_timeout_s=2.0) as client:
+                connecting = asyncio.create_task(post(client, url))
+                await asyncio.sleep(0)
+            with pytest.raises(UpstreamReset):
+                await connecting
+
+    stack.run(main)
+
+
+def without_collector(main: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Runs ``main`` twice, and sees that the second time left the garbage collector nothing to do."""
+
+    async def run() -> None:
+        await main()
+        gc.collect()
+        gc.disable()
+        try:
+            await main()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
+
+    return run
+
+
+def test_requests_leave_no_cycles(stack: Stack) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        while True:
+            await request(reader)
+            writer.write(CHUNKED + b"2\r\nhi\r\n")
+            await asyncio.sleep(0)
+            writer.write(b"3\r\nyou\r\n0\r\n\r\n")
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        async def some_requests() -> None:
+            for _ in range(20):
+                answer = await post(client, url)
+                assert answer.headers["Transfer-Encoding"] == "chunked"
+                assert await answer.read() == b"hiyou"
+                answer.close()
+
+        await without_collector(some_requests)()
+
+    stack.against(serve, use)
