@@ -22,6 +22,7 @@ from .api.errors import answer_of, error_body, guard_body
 from .api.guard import Guard
 from .api.health import health_routes
 from .api.models import model_routes
+from .api.not_yet import not_yet_routes
 from .api.openai import PATH as CHAT_PATH
 from .api.openai import ChatDoor
 from .api.route import route_routes
@@ -51,6 +52,7 @@ class RouterApp:
             *health_routes(self.generation, lambda: self.draining),
             *model_routes(self.generation),
             *route_routes(self.generation),
+            *not_yet_routes(),
         ]
         if is_loopback(loaded.config.server.host):
             public.append(metrics_route(self.generation))

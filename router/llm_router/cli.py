@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def serve(config_path: Path) -> None:
     loaded = load(str(config_path), os.environ)
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
-    _run(serve_router(loaded, lambda: load(str(config_path), os.environ), say=_say))
+    _run(lambda: serve_router(loaded, lambda: load(str(config_path), os.environ), say=_say))
 
 
 @main.command()
@@ -130,7 +130,10 @@ def merge(base: Path | None, out: Path | None, fragments: tuple[Path, ...]) -> N
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text)
+        try:
+            out.write_text(text)
+        except OSError as exc:
+            raise click.ClickException(f"cannot write {out}: {exc.strerror}") from exc
 
 
 # ---------------------------------------------------------------- keys
@@ -146,8 +149,8 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> f
 
 
 @keys.command("create")
-@click.option("--file", "key_file", required=True, type=click.Path(path_type=Path))
-@click.option("--name", required=True)
+@click.option("--file", "key_file", required=True, type=click.Path(path_type=Path), help="The router's key file.")
+@click.option("--name", required=True, help="What the key is called in the file, the ledger and the metrics.")
 @click.option("--models", callback=_names, help="Only these models (comma-separated).")
 @click.option("--targets", callback=_names, help="Only these targets, clusters or providers.")
 @click.option("--tags", callback=_names, help="Compliance tags that every request with this key requires.")
@@ -160,13 +163,14 @@ def create_key(key_file: Path, name: str, **scopes: Any) -> None:
 
 
 @keys.command("revoke")
-@click.option("--file", "key_file", required=True, type=click.Path(path_type=Path))
+@click.option("--file", "key_file", required=True, type=click.Path(path_type=Path), help="The router's key file.")
 @click.argument("name")
 def revoke_key(key_file: Path, name: str) -> None:
     """Take the key called NAME out of the file."""
     from .admission.key_file import revoke
 
     revoke(key_file, name)
+    click.echo("revoked; a running router takes it until its next reload", err=True)
 
 
 # ---------------------------------------------------------------- cluster side
@@ -188,13 +192,15 @@ def sign(key_id: str, secret_env: str, target: str, authority: str, body_file: A
 
     from .upstream.signing import Signer
 
+    if not request["path"].startswith("/") or "/" in authority:
+        raise click.ClickException("--path begins with a slash, --authority is host or host:port without one")
     secret = os.environ.get(secret_env)
     if not secret:
         raise click.ClickException(f"set {secret_env} to the secret that the gate knows as {key_id}")
     try:
         signer = Signer(key_id, secret, authority, target)
     except ValueError as exc:
-        raise click.ClickException(str(exc)) from exc
+        raise click.ClickException(f"{secret_env}: {exc}") from exc
     body = body_file.read() if body_file else b""
     headers = signer.sign(**request, body=body, request_id=str(uuid.uuid4()), now=time.time())
     for name, value in (("content-type", request["content_type"]), *headers):
@@ -210,7 +216,7 @@ def gate(config_path: Path) -> None:
     from .gate.config import GateConfig
 
     settings = load_struct(str(config_path), GateConfig, os.environ)
-    _run(serve_gate(settings))
+    _run(lambda: serve_gate(settings, on_listening=lambda host, port: _say(f"the gate listens on {host}:{port}")))
 
 
 @main.command()
@@ -222,7 +228,7 @@ def exporter(config_path: Path) -> None:
     from .exporter.config import ExporterConfig
 
     settings = load_struct(str(config_path), ExporterConfig, os.environ)
-    _run(serve_exporter(settings))
+    _run(lambda: serve_exporter(settings, on_listening=lambda host, port: _say(f"exporting on {host}:{port}")))
 
 
 @main.command()
@@ -248,7 +254,7 @@ def demo(once: bool, as_json_: bool, engine: str, model_path: Path | None, **por
     sys.exit(asyncio.run(run_demo(settings)))
 
 
-def _run(main: Coroutine[Any, Any, None]) -> None:
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a long-running command: on uvloop, with its log on standard error."""
     import uvloop
 
@@ -260,7 +266,7 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
     except ValueError:
         raise click.ClickException(f"LOG_LEVEL is {level!r}: set it to debug, info, warning or error") from None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+        runner.run(main())
 
 
 def _header(text: str) -> tuple[bytes, bytes]:

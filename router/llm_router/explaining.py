@@ -21,6 +21,9 @@ from .routing.targets import build_targets
 from .signals.snapshot import Board
 from .upstream.wire import WIRES
 
+NO_TERMINAL_WIDTH = 200
+"""Names must not be cut where somebody pipes the table into a file."""
+
 
 def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Decision:
     """The decision for ``body`` with every target healthy and every cluster at its configured cost. Raises what the
@@ -43,6 +46,8 @@ def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, 
 def render(decision: Decision) -> None:
     """The decision as a table on standard output."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=NO_TERMINAL_WIDTH)
     table = Table(title=f"strategy {decision.strategy}" + (f", rule {decision.rule}" if decision.rule else ""))
     for column in COLUMNS:
         table.add_column(column)

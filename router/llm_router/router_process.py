@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import ssl
 from collections.abc import Callable
@@ -51,11 +52,20 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
             Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
         ]
         app.start()
+        _settle_memory()
         say(f"llm-router serves on {server.host}:{server.port}, admin on {admin.host}:{admin.port}")
         try:
             await serve_sites(sites, drain_s=DRAIN_S, on_drain=app.drain)
         finally:
             await app.stop()
+
+
+def _settle_memory() -> None:
+    """Take what lives as long as the process out of the collector's way, and let it look at the rest more seldom: a
+    request leaves no cycles behind, and full collections over a filled ledger cost tens of microseconds a request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _tls(files: ServerTls | None) -> ssl.SSLContext | None:

@@ -121,10 +121,12 @@ def _health(watch: Watch) -> dict[str, Any]:
 
 def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
     """Every signal of the owner's targets, as the next decision will read them."""
-    shown = []
+    shown, now = [], generation.clock()
     for view in generation.board.of(watch.name):
         signals = msgspec.to_builtins(view)
-        del signals["target"], signals["retry_at"]
+        del signals["target"]
+        wait_s = signals.pop("retry_at") - now
+        signals |= {"retry_in_s": round(wait_s, 3)} if wait_s > 0 else {"retry_in_s": None, "retry_reason": ""}
         shown.append({"target": view.target.name, "model": view.target.model, **signals})
     return shown
 

@@ -344,7 +344,7 @@ class Config(Base):
     """The whole router configuration."""
 
     server: Annotated[Server, "The public listener."] = Server()
-    admin: Annotated[Admin, "The admin listener: dashboard, statistics, reload."] = Admin()
+    admin: Annotated[Admin, "The admin listener: what the router knows and decided, statistics, reload."] = Admin()
     access: Annotated[Access, "Who may use the public listener."] = Access()
     router: Annotated[Router, "How requests are routed."] = Router()
     clusters: Annotated[tuple[Cluster, ...], "Self-hosted pools."] = ()

@@ -24,6 +24,7 @@ from .steps import ALL_UP, CLUSTERS, PROVIDERS, SIMPLE, Result, Step, answered_b
 from .world import World
 
 SETTLE_S = 15.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Ask = Callable[[Step], Awaitable[Result]]
 
@@ -100,8 +101,15 @@ def _end_on_signals() -> None:
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("outside a task")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        for number in STOP_SIGNALS:  # ending takes seconds: an impatient second Ctrl-C must not orphan the children
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, end)
 
 
 async def _play(world: World, asker: Asker, screen: Screen) -> list[Result]:
@@ -127,8 +135,12 @@ async def _play(world: World, asker: Asker, screen: Screen) -> list[Result]:
 async def _rate_limited(world: World, ask: Ask) -> None:
     """A provider says 429: the next one answers."""
     await world.fault("anthropic", kind="rate_limit", times=1, retry_after="1")
-    long = ALL_UP[3]
-    limited = Step("provider rate-limited", long.prompt, answered_by(PROVIDERS, after_failures=True), max_tokens=40)
+    limited = Step(
+        "provider rate-limited",
+        "Hello",
+        answered_by(PROVIDERS, after_failures=True),
+        headers={"X-LLM-Strategy": "external_first"},
+    )
     await ask(limited)
     await world.fault("anthropic")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from .children import Child
+from .children import Child, ChildFailed
 from .contract import Listeners, operators_part, write_config
 from .models import Models
 from .pools import CONTEXT_TOKENS, POOLS, Pool
@@ -81,7 +81,10 @@ class World:
         await asyncio.gather(*(self._reachable(c.engine, c.engine_url + "/health") for c in self._all()))
         await self._reachable(self._router, self.url + "/livez")
         self._say("waiting until the router finds every cluster and provider healthy")
-        await self._router.until(self.all_healthy, READY_S)
+        try:
+            await self._router.until(self.all_healthy, READY_S)
+        except ChildFailed as failed:
+            raise ChildFailed(f"{failed}\nnot healthy: {await self._unhealthy() or 'nobody'}") from failed
 
     async def end(self) -> None:
         """End all processes, the router first."""
@@ -93,6 +96,16 @@ class World:
     async def all_healthy(self) -> bool:
         health = await self.health()
         return health is not None and health["status"] == "healthy"
+
+    async def _unhealthy(self) -> str:
+        found = []
+        for kind in ("clusters", "providers"):
+            try:
+                listed = (await self._client.get(f"{self.admin_url}/ai/{kind}")).json()
+            except httpx.TransportError:
+                continue
+            found += [f"{owner['name']} ({owner['error']})" for owner in listed if owner["status"] != "healthy"]
+        return ", ".join(found)
 
     async def health(self) -> Mapping[str, object] | None:
         """The router's ``/health``, ``None`` while it does not answer."""

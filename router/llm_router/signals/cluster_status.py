@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable
@@ -35,7 +36,11 @@ class StatusPoll:
         """Ask once; ``status`` and ``record`` tell what came of it."""
         started = time.perf_counter()
         try:
-            response = await self._client.get(self._url, headers=self._signed(), timeout=TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                response = await self._client.get(self._url, headers=self._signed(), timeout=TIMEOUT_S)
+        except TimeoutError:
+            self._failed(f"no answer within {TIMEOUT_S:g} s", definite=False)
+            return
         except httpx.ConnectError as exc:
             self._failed(f"no connection: {exc}", definite=True)
             return

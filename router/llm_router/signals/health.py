@@ -6,6 +6,7 @@ row. A healthy answer here never closes a breaker: an engine can be alive while 
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable
@@ -65,7 +66,10 @@ class HealthCheck:
     async def check(self) -> HealthReport:
         started = time.perf_counter()
         try:
-            response = await self._client.get(self._url, headers=self._headers, timeout=self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._client.get(self._url, headers=self._headers, timeout=self._timeout_s)
+        except TimeoutError:
+            self.record.failed(f"no answer within {self._timeout_s:g} s", self._unix_time(), definite=False)
         except httpx.ConnectError as exc:
             self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True)
         except httpx.HTTPError as exc:

@@ -83,7 +83,23 @@ class ClusterWatch:
 
     @property
     def report(self) -> HealthReport:
-        return self._source.record.report
+        """The gate's health, unless the pool behind it is away or silent."""
+        report = self._source.record.report
+        fault = self._fault
+        return report if fault is None else msgspec.structs.replace(report, status="unhealthy", error=fault)
+
+    @property
+    def _fault(self) -> str | None:
+        status = self._source.status if isinstance(self._source, StatusPoll) else None
+        if self._source.record.report.status != "healthy" or status is None:
+            return None
+        if self._unix_time() - status.measured_at > self._stale_after_s:
+            return "its status is stale: the exporter does not reach the pool"
+        return None if status.state == "up" else f"the pool is {status.state}"
+
+    @property
+    def _stale_after_s(self) -> float:
+        return max(3 * self.interval_s, LEAST_STALE_S)
 
     async def poll(self) -> None:
         if isinstance(self._source, StatusPoll):
@@ -99,8 +115,7 @@ class ClusterWatch:
 
     def _post(self, status: ClusterStatus | None) -> None:
         health = self.report.status
-        stale_after_s = max(3 * self.interval_s, LEAST_STALE_S)
-        cost = cluster_cost(self._cluster, self._cost, status, self._unix_time(), stale_after_s=stale_after_s)
+        cost = cluster_cost(self._cluster, self._cost, status, self._unix_time(), stale_after_s=self._stale_after_s)
         cost = msgspec.structs.replace(cost, decision=self._held.update(cost.capacity, self._clock()))
         slots = status.slots_total if status is not None else self._cluster.capacity.slots
         state: State = status.state if status is not None else "up"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -112,3 +113,45 @@ def test_a_cluster_with_a_placeholder_for_a_secret_loads_and_is_never_used(stand
         assert health["status"] == "unhealthy"
         assert "openssl rand -base64 32" in health["error"]
         assert "your-shared-secret" not in str(standins.openai.requests())
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [("server", {"host": "127.0.0.2"}), ("server", {"port": 1}), ("admin", {"port": 1})],
+)
+def test_a_reload_that_would_need_a_restart_is_refused(
+    router: Running, section: str, change: dict[str, object]
+) -> None:
+    router.config[section] = change
+    answer = router.admin.post("/admin/reload")
+    assert answer.status_code == 422
+    assert "restart" in answer.text
+    assert router.chat().status_code == 200
+
+
+def test_an_open_breaker_and_decisions_outlive_a_reload(router: Running, standins: Standins) -> None:
+    for _ in range(5):
+        standins.anthropic.fault("malformed", after_events=1, times=1)
+        router.chat()
+    before = router.app.generation().board.view("anthropic")
+    assert before.retry_reason == "circuit_open"
+    assert router.admin.post("/admin/reload").status_code == 200
+    after = router.app.generation().board.view("anthropic")
+    assert (after.retry_at, after.retry_reason) == (before.retry_at, "circuit_open")
+    assert len(router.admin.get("/admin/decisions").json()) == 5
+
+
+def test_reloads_at_the_same_time_leave_one_set_of_polls(router: Running) -> None:
+    def reload() -> None:
+        assert router.admin.post("/admin/reload").status_code == 200
+
+    threads = [threading.Thread(target=reload) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    async def polls() -> int:
+        return sum("poll_forever" in repr(task) for task in asyncio.all_tasks())
+
+    assert router.run(polls()) == len(router.app.generation().watches) + 1

@@ -212,3 +212,21 @@ def test_tools_go_through_every_wire(router: Running) -> None:
         call = choice["message"]["tool_calls"][0]
         assert call["function"]["name"] == "get_weather"
         assert isinstance(json.loads(call["function"]["arguments"]), dict)
+
+
+def test_what_a_failed_attempt_cost_is_part_of_the_price_and_booked_where_it_was_sent(
+    router: Running, standins: Standins
+) -> None:
+    standins.anthropic.fault("cut", after_events=8, times=1)
+    answer = router.chat(max_tokens=40)
+    record = router.ledger.recent(1)[0]
+    wasted, answered = record.attempts
+    assert wasted.usage is not None
+    assert wasted.cost_usd
+    assert answered.cost_usd
+    assert record.cost_usd == pytest.approx(wasted.cost_usd + answered.cost_usd)
+    assert record.usage == answered.usage
+    assert float(named(answer, "cost-usd")) == pytest.approx(record.cost_usd, abs=1e-9)
+    targets = router.ledger.savings()["targets"]
+    assert targets["anthropic"]["requests"] == 0
+    assert targets["anthropic"]["cost_usd"] == pytest.approx(wasted.cost_usd)

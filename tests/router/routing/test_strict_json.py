@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import msgspec
@@ -81,3 +82,14 @@ def test_replacing_a_field_leaves_the_others_alone() -> None:
     fields = strict_object(b'{"model":"a","seed":1.50}')
     fields["model"] = msgspec.Raw(b'"b"')
     assert encode_object(fields) == b'{"model":"b","seed":1.50}'
+
+
+def test_a_body_full_of_escaped_keys_is_read_in_linear_time() -> None:
+    body = b"{" + b",".join(b'"\\u0061%d":1' % n for n in range(40_000)) + b"}"
+    assert len(strict_object(body)) == 40_000  # the suite's time limit is the judge: squared, it takes minutes
+
+
+@pytest.mark.parametrize("value", [b"9" * 5000, b"[" * 991 + b"]" * 991, b"1e400"])
+def test_what_only_one_parser_can_read_ends_in_an_answer(value: bytes) -> None:
+    with contextlib.suppress(ClientError):  # taken or refused, but never another exception
+        strict_object(b'{"\\u0061":' + value + b"}")
