@@ -20,7 +20,7 @@ from .graph import Surroundings
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
 from .telemetry.metrics import Metrics
-from .upstream.client import AiohttpClient
+from .upstream.http1 import Http1Client
 
 DRAIN_S = 120.0
 """How long answers under way may take to finish after SIGTERM."""
@@ -29,7 +29,7 @@ DRAIN_S = 120.0
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
     """Serve until SIGTERM; SIGHUP reloads what ``load`` reads. ``say`` tells the operator what happens."""
     config = loaded.config
-    async with AiohttpClient(connect_timeout_s=config.router.timeouts.connect) as client:
+    async with Http1Client(connect_timeout_s=config.router.timeouts.connect) as client:
         around = Surroundings(
             client=client,
             tls=ssl.create_default_context(),

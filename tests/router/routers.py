@@ -23,7 +23,7 @@ from llm_router.graph import Surroundings
 from llm_router.pricing.ledger import Ledger
 from llm_router.pricing.list_prices import PriceBook
 from llm_router.telemetry.metrics import Metrics
-from llm_router.upstream.client import AiohttpClient
+from llm_router.upstream.http1 import Http1Client
 from tests.router.standins import Standins
 
 MODELS = {"openai": "gpt-5.4-mini", "anthropic": "claude-haiku-5-5", "gemini": "gemini-3.5-flash-lite"}
@@ -87,7 +87,7 @@ def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None 
             return load() if load is not None else parse(yaml.safe_dump(started[0].config), "test.yaml", {})
 
         loaded = parse(yaml.safe_dump(config), "test.yaml", {})
-        async with AiohttpClient(connect_timeout_s=loaded.config.router.timeouts.connect) as client:
+        async with Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client:
             ledger = Ledger()
             around = Surroundings(
                 client=client,

@@ -16,7 +16,8 @@ from ..api.serving import Site, listen, parse_address, serve_sites
 from ..exporter.config import MIN_INTERVAL_S
 from ..exporter.pool import Pool, Terms, collecting
 from ..exporter.scrape import LlamaServer, scrape_client
-from ..upstream.client import AiohttpClient, Client
+from ..upstream.client import Client
+from ..upstream.http1 import Http1Client
 from ..upstream.signing import Verifier
 from .config import GateConfig, GateTls, check
 from .forward import Forwarder
@@ -55,7 +56,7 @@ async def serve(
             metrics_sock = listen(*parse_address(config.metrics), path="metrics")
             stack.enter_context(contextlib.closing(metrics_sock))
             sites.append(Site(app=metrics_app(metrics.registry), socket=metrics_sock))
-        client = await stack.enter_async_context(AiohttpClient(connect_timeout_s=CONNECT_TIMEOUT_S))
+        client = await stack.enter_async_context(Http1Client(connect_timeout_s=CONNECT_TIMEOUT_S))
         control = await stack.enter_async_context(scrape_client())
         status = await stack.enter_async_context(_status(config, control, unix_time))
         await stack.enter_async_context(_renewing(tls, config.tls))

@@ -7,14 +7,16 @@ decompression, and no layers to leave them out of.
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from aiohappyeyeballs import AddrInfoType, start_connection
 from yarl import URL
 
 from ..errors import ConnectFailed, UpstreamReset, UpstreamSilent
@@ -55,36 +57,42 @@ class Http1Client:
 
     async def send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer:
         """As ``Client`` promises. Raises ``ValueError`` for what cannot be written as one HTTP request."""
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             raise RuntimeError("the client is not open: use it as an async context manager")
         key = _key(url, tls)
         head = request_head(method, url, headers, len(body))
         bodiless = method == "HEAD"
-        kept = self._pool.take(key)
+        kept = pool.take(key)
         if kept is not None:
             try:
                 return await kept.ask(head, body, bodiless=bodiless)
             except UpstreamReset:
                 pass  # closed meanwhile, so nobody has read the request: a fresh connection tells more
-        connection = await self._connect(key, self._pool)
+        connection = await self._connect(key, pool)
         return await connection.ask(head, body, bodiless=bodiless)
 
     async def _connect(self, key: Key, pool: Pool) -> Connection:
         host, port, tls = key
+        loop = asyncio.get_running_loop()
+
+        async def connect(address: str) -> Connection:
+            name = None if tls is None else host.rstrip(".")
+            _, connection = await loop.create_connection(
+                lambda: Connection(key, pool), address, port, ssl=tls, server_hostname=name
+            )
+            return connection
+
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                sock = await start_connection(await _addresses(host, port), happy_eyeballs_delay=NEXT_ADDRESS_S)
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(key, pool),
-                    sock=sock,
-                    ssl=tls,
-                    server_hostname=None if tls is None else host.rstrip("."),
-                )
+                addresses = await _addresses(host, port)
+                if len(addresses) == 1:
+                    return await connect(addresses[0])
+                return await _first([functools.partial(connect, address) for address in addresses])
         except TimeoutError as exc:
             raise UpstreamSilent("connect") from exc
         except (OSError, UnicodeError) as exc:
             raise ConnectFailed(f"no connection to {host}, port {port}: {str(exc) or type(exc).__name__}") from exc
-        return connection
 
 
 class Pool:
@@ -179,9 +187,39 @@ def _key(url: URL, tls: ssl.SSLContext) -> Key:
     return host, port, tls if url.scheme == "https" else None
 
 
-async def _addresses(host: str, port: int) -> Sequence[AddrInfoType]:
+async def _addresses(host: str, port: int) -> list[str]:
+    """In the order in which to try them: as the resolver prefers them, but the families in turn."""
     try:
         # An address needs no resolver, whose threads may all be waiting for somebody else's name server.
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    nth_of_family: defaultdict[int, Iterator[int]] = defaultdict(itertools.count)
+    return [str(address[0]) for family, *_, address in sorted(found, key=lambda info: next(nth_of_family[info[0]]))]
+
+
+async def _first(attempts: Sequence[Callable[[], Coroutine[Any, Any, Connection]]]) -> Connection:
+    """The connection that is there first. The next attempt starts when one has failed or the last is taking long, as
+    in RFC 8305: uvloop by itself stays with an address that does not answer. Raises ``OSError`` if none succeeds."""
+    ahead = iter(attempts)
+    running: set[asyncio.Task[Connection]] = set()
+    reasons: list[str] = []
+    try:
+        while True:
+            if (attempt := next(ahead, None)) is not None:
+                running.add(asyncio.create_task(attempt()))
+            elif not running:
+                raise OSError("; ".join(reasons))
+            done, running = await asyncio.wait(running, timeout=NEXT_ADDRESS_S, return_when=asyncio.FIRST_COMPLETED)
+            connections = [task.result() for task in done if task.exception() is None]
+            for spare in connections[1:]:
+                spare.give_up("")
+            if connections:
+                return connections[0]
+            reasons += [str(task.exception()) for task in done]
+    finally:
+        for task in running:
+            task.cancel()
+        for late in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(late, Connection):
+                late.give_up("")

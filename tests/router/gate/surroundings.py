@@ -15,7 +15,7 @@ from llm_router.gate.forward import Forwarder
 from llm_router.gate.gate import UNREADY_S, Gate
 from llm_router.gate.metrics import GateMetrics
 from llm_router.gate.replay import MemoryReplayStore, ReplayStore
-from llm_router.upstream.client import AiohttpClient
+from llm_router.upstream.http1 import Http1Client
 from llm_router.upstream.signing import Signer, Verifier
 from tests.router.edge import Address, Reply, parse, request, send_raw, serving
 
@@ -173,7 +173,7 @@ async def gate(upstream_url: str, *, replay: ReplayStore | None = None, **change
     clock, metrics = Clock(), GateMetrics(CollectorRegistry())
     started_at = int(clock.now) - 3600 - UNREADY_S
     keys = {f"{TARGET}.1": KEY, f"{TARGET}.2": NEXT_KEY}
-    async with AiohttpClient(connect_timeout_s=1) as client:
+    async with Http1Client(connect_timeout_s=1) as client:
         settings: dict[str, Any] = {
             "verifier": Verifier(keys=keys, target=TARGET, authority=AUTHORITY, not_before=started_at),
             "replay": MemoryReplayStore(max_entries=1000, clock=clock) if replay is None else replay,

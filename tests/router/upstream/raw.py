@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +82,7 @@ STACKS = {
 
 
 @contextlib.asynccontextmanager
-async def serving(serve: Serve, *, tls: ssl.SSLContext | None = None) -> Any:
+async def serving(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Upstream, URL]]:
     """An ``Upstream`` on a free port, and its URL; left when all its connections have ended."""
     upstream = Upstream(serve)
     server = await asyncio.start_server(upstream.handle, "127.0.0.1", 0, ssl=tls)
@@ -137,15 +138,12 @@ async def write_apart(writer: asyncio.StreamWriter, *segments: bytes) -> None:
 
 
 @contextlib.contextmanager
-def nobody_accepts() -> Any:
-    """A URL whose host takes part in no further handshake: its accept queue is full."""
-    import socket
-
+def nobody_accepts(address: str = "127.0.0.1", port: int = 0) -> Iterator[URL]:
+    """A URL where no connection comes about, and none is refused: the accept queue is full."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        address = listener.getsockname()
+        listener = stack.enter_context(socket.create_server((address, port), backlog=0))
         for _ in range(4):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
-            waiting.connect_ex(address)
-        yield URL(f"http://127.0.0.1:{address[1]}/")
+            waiting.connect_ex(listener.getsockname())
+        yield URL(f"http://{address}:{listener.getsockname()[1]}/")

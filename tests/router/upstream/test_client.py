@@ -34,10 +34,9 @@ from tests.router.upstream.raw import (
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-@pytest.fixture(params=STACKS.values(), ids=STACKS.keys())
+@pytest.fixture(params=STACKS)
 def stack(request: pytest.FixtureRequest) -> Stack:
-    found: Stack = request.param
-    return found
+    return STACKS[request.param]
 
 
 # ---------------------------------------------------------------- connections kept and given up
@@ -185,10 +184,12 @@ def test_leaving_the_client_closes_busy_and_idle_connections(stack: Stack) -> No
     async def main() -> None:
         async with serving(serve) as (upstream, url):
             async with stack.make(connect_timeout_s=2.0) as client:
-                await asyncio.gather(post(client, url), post(client, url))
+                answers = await asyncio.gather(post(client, url), post(client, url))
                 assert upstream.connections == 2
             async with asyncio.timeout(1.0):
                 await upstream.ended()
+            for answer in answers:
+                answer.close()
             with pytest.raises(RuntimeError):
                 await post(client, url)
 
@@ -624,9 +625,7 @@ def answers(draw: st.DrawFn) -> tuple[int, dict[str, str], bytes, list[bytes]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=answers())
 @example(answer=(200, {"x-a": "b"}, b"", [b"HTTP/1.1 200 OK\r\nx-a: b\r\n\r", b"\n"]))
-def test_whatever_is_sent_is_what_is_read(
-    stack: Stack, answer: tuple[int, dict[str, str], bytes, list[bytes]]
-) -> None:
+def test_whatever_is_sent_is_what_is_read(stack: Stack, answer: tuple[int, dict[str, str], bytes, list[bytes]]) -> None:
     status, headers, body, segments = answer
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
