@@ -47,7 +47,9 @@ class Upstream:
                 await writer.wait_closed()
 
     async def ended(self) -> None:
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        """All connections have ended, which they soon must."""
+        async with asyncio.timeout(5.0):
+            await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 Use = Callable[[Client, URL, Upstream], Coroutine[Any, Any, None]]
