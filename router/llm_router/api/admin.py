@@ -124,7 +124,7 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
     shown = []
     for view in generation.board.of(watch.name):
         signals = msgspec.to_builtins(view)
-        del signals["target"], signals["retry_at"]
+        del signals["target"], signals["retry_at"], signals["latency_until"]
         shown.append({"target": view.target.name, "model": view.target.model, **signals})
     return shown
 

@@ -1,4 +1,4 @@
-"""``POST /v1/route``: the decision for a chat request, explained, without sending anything."""
+"""``POST /v1/route``: the decision for a chat request, explained, without sending anything or taking anybody's turn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from .openai import ask
 
 def route_routes(generation: Callable[[], Generation]) -> list[Route]:
     async def route(request: Request) -> Response:
-        asking = await ask(generation(), request.scope, request.receive)
+        current = generation()
+        asking = await ask(current, request.scope, request.receive, current.turns.peek)
         return JSONResponse(as_json(asking.decision))
 
     return [Route("/v1/route", route, methods=["POST"])]
