@@ -8,6 +8,8 @@ go_version=1.27.3
 cache=${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME}/.cache}/llm-router/tools
 bin=$cache/bin
 mkdir -p "$bin"
+# GOTOOLCHAIN=local: no other toolchain is fetched.
+export GOTOOLCHAIN=local CGO_ENABLED=0
 
 recent_go() {
   local major minor
@@ -29,6 +31,26 @@ find_go() {
   echo "$path"
 }
 
+# `go install` refuses a module with replace directives. Kubernetes replaces its own libraries by folders of its
+# repository; the same ones are published under v0.MINOR.PATCH, and those a module of our own can name.
+build_kubernetes() {  # version, package, folder for the program
+  local version=$1 package=$2 out=$3 module source stamp
+  local libraries=v0.${version#v1.}
+  module=$(mktemp -d "$cache/module.XXXXXX")
+  source=$(cd "$module" && "$go" mod download -modcacherw -json "k8s.io/kubernetes@$version" |
+    sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+  sed -E -e 's#^module .*#module tools#' \
+    -e "s#^(\s*k8s\.io/\S+) => \./staging/\S+#\1 => \1 $libraries#" \
+    -e "0,/^require \(/s##require (\n\tk8s.io/kubernetes $version#" "$source/go.mod" >"$module/go.mod"
+  install -m 644 "$source/go.sum" "$module/go.sum"
+  stamp="-s -w"
+  for name_of in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    stamp+=" -X $name_of.gitVersion=$version -X $name_of.gitMajor=1 -X $name_of.gitMinor=$(cut -d. -f2 <<<"$version")"
+  done
+  (cd "$module" && "$go" build -mod=mod -modcacherw -trimpath -buildvcs=false -ldflags "$stamp" -o "$out/" "$package")
+  rm -rf "$module"
+}
+
 go=
 while read -r name version package _; do
   built=$bin/$name
@@ -40,8 +62,11 @@ while read -r name version package _; do
   echo "$name $version: building"
   making=$(mktemp -d "$cache/making.XXXXXX")
   trap 'rm -rf "$making"' EXIT
-  # -modcacherw: a user can delete the cache. GOTOOLCHAIN=local: no other toolchain is fetched.
-  GOBIN=$making GOTOOLCHAIN=local CGO_ENABLED=0 "$go" install -modcacherw -trimpath "$package@$version"
+  # -modcacherw: a user can delete the cache.
+  case $package in
+    k8s.io/kubernetes/*) build_kubernetes "$version" "$package" "$making" ;;
+    *) GOBIN=$making "$go" install -modcacherw -trimpath "$package@$version" ;;
+  esac
   mv "$making/$(basename "$package")" "$built"
   echo "$version" >"$bin/.$name.version"
   rm -rf "$making"

@@ -7,8 +7,12 @@ generations as a whole on reload. The chat path is answered ahead of Starlette's
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 
+from msgspec import structs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
@@ -29,6 +33,8 @@ from .api.route import route_routes
 from .config.hosts import is_loopback
 from .config.load import Loaded
 from .config.schema import Config
+from .discovery.base import ClusterSet, Discovery
+from .discovery.methods import Means, discovery_of
 from .errors import ConfigError, Problem, RouterError
 from .execution.generation import Generation
 from .graph import Surroundings, build
@@ -37,15 +43,20 @@ from .signals.polling import poll_forever
 LATENCY_INTERVAL_S = 1.0
 """How soon a target whose slow samples have left the window is seen as it is now."""
 
+logger = logging.getLogger("llm_router.app")
+
 
 class RouterApp:
     """``load`` reads the configuration anew for a reload; it raises ``ConfigError`` when that is refused."""
 
     def __init__(self, loaded: Loaded, around: Surroundings, load: Callable[[], Loaded]) -> None:
         self._around, self._load = around, load
-        self._generation = build(loaded, around)
+        self._loaded = loaded
+        self._discovery = discovery_of(loaded.config, _means(around))
+        self._generation = self._build(loaded, self._discovery.current)
         self._polls: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
         self.draining = False
         around.metrics.reloaded(success=True)
         public: list[BaseRoute] = [
@@ -64,17 +75,16 @@ class RouterApp:
         return self._generation
 
     def start(self) -> None:
-        """Begin to watch clusters and providers; call it in the running loop."""
-        polls = [(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
-        polls.append(("latencies", LATENCY_INTERVAL_S, self._forget_old_latencies))
-        self._polls = [asyncio.create_task(poll_forever(*poll)) for poll in polls]
+        """Begin to watch clusters and providers, and to look for more; call it in the running loop."""
+        self._start_polls()
+        self._following = asyncio.create_task(self._follow(self._discovery))
 
     async def stop(self) -> None:
-        for poll in self._polls:
-            poll.cancel()
-        await asyncio.gather(*self._polls, return_exceptions=True)
-        for watch in self._generation.watches:
-            await watch.aclose()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self._discovery.aclose()
+        await self._stop_polls()
 
     def drain(self) -> None:
         """Tell load balancers to send nobody any more; what is under way goes on."""
@@ -93,15 +103,65 @@ class RouterApp:
     async def _swap(self) -> None:
         try:
             loaded = await asyncio.to_thread(self._load)
-            _refuse_what_needs_a_restart(self._generation.loaded.config, loaded.config)
-            generation = build(loaded, self._around, self._generation)
+            _refuse_what_needs_a_restart(self._loaded.config, loaded.config)
+            discovery = discovery_of(loaded.config, _means(self._around), self._discovery)
+            try:
+                generation = self._build(loaded, discovery.current, self._generation)
+            except ConfigError:
+                await discovery.aclose()
+                raise
         except ConfigError:
             self._around.metrics.reloaded(success=False)
             raise
         await self.stop()
-        self._generation = generation
+        self._loaded, self._discovery = loaded, discovery
+        self._take(generation)
         self.start()
         self._around.metrics.reloaded(success=True)
+
+    def _build(self, loaded: Loaded, found: ClusterSet, previous: Generation | None = None) -> Generation:
+        whole = replace(loaded, config=structs.replace(loaded.config, clusters=found.clusters))
+        return build(whole, self._around, previous, draining=found.draining)
+
+    async def _follow(self, discovery: Discovery) -> None:
+        """Swap to each cluster set that discovery finds; one that cannot be served leaves all as it is."""
+        async with aclosing(discovery.sets()) as sets:
+            async for found in sets:
+                try:
+                    generation = self._build(self._loaded, found, self._generation)
+                except ConfigError as error:
+                    logger.warning("what discovery by %s found cannot be served: %s", discovery.method, error)
+                    continue
+                await self._stop_polls()
+                self._take(generation)
+                self._start_polls()
+
+    def _take(self, generation: Generation) -> None:
+        """From now on requests get this one; of what is no longer there nothing is shown any more."""
+        old, self._generation = self._generation, generation
+        for standing in generation.standings.values():
+            standing.post_to(generation.board)
+        names = {cluster.name for cluster in generation.loaded.config.clusters}
+        for cluster in old.loaded.config.clusters:
+            if cluster.name not in names:
+                targets = [target.name for target in old.targets if target.owner == cluster.name]
+                self._around.metrics.cluster_gone(cluster.name, cluster.provider, cluster.region, targets)
+
+    def _start_polls(self) -> None:
+        polls = [(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
+        polls.append(("latencies", LATENCY_INTERVAL_S, self._forget_old_latencies))
+        self._polls = [asyncio.create_task(poll_forever(*poll)) for poll in polls]
+
+    async def _stop_polls(self) -> None:
+        for poll in self._polls:
+            poll.cancel()
+        await asyncio.gather(*self._polls, return_exceptions=True)
+        for watch in self._generation.watches:
+            await watch.aclose()
+
+
+def _means(around: Surroundings) -> Means:
+    return Means(metrics=around.metrics, clock=around.clock, sleep=around.sleep)
 
 
 def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:

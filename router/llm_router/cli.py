@@ -136,6 +136,32 @@ def merge(base: Path | None, out: Path | None, fragments: tuple[Path, ...]) -> N
             raise click.ClickException(f"cannot write {out}: {exc.strerror}") from exc
 
 
+@main.command("import")
+@click.option("--from", "dialect", default="auto", show_default=True, help="semantic-router, loom or litellm.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write the result; standard output without it.")
+@click.option("--allow-literal-secrets", is_flag=True, help="Write secrets that stand in the file into the result.")
+@click.argument("config_path", metavar="IN.yaml", type=click.Path(path_type=Path))
+def import_(dialect: str, out: Path | None, allow_literal_secrets: bool, config_path: Path) -> None:
+    """Convert another gateway's configuration: vLLM semantic-router's, Loom's or LiteLLM's.
+
+    References stay references. The router loads such files as they are, too: convert to go on from there.
+    """
+    from .config.importing import NAMES, import_file
+
+    if dialect not in NAMES:
+        raise click.BadParameter(f"choose one of {', '.join(NAMES)}", param_hint="--from")
+    target = None if out is None else str(out)
+    done = import_file(
+        str(config_path), os.environ, dialect=dialect, out=target, allow_literal_secrets=allow_literal_secrets
+    )
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if out is None:
+        click.echo(done.text, nl=False)
+    else:
+        out.write_text(done.text)
+
+
 # ---------------------------------------------------------------- keys
 
 
@@ -153,6 +179,7 @@ def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> f
 @click.option("--name", required=True, help="What the key is called in the file, the ledger and the metrics.")
 @click.option("--models", callback=_names, help="Only these models (comma-separated).")
 @click.option("--targets", callback=_names, help="Only these targets, clusters or providers.")
+@click.option("--strategies", callback=_names, help="Only these may be asked for with X-LLM-Strategy; '' for none.")
 @click.option("--tags", callback=_names, help="Compliance tags that every request with this key requires.")
 @click.option("--expires", help="Last moment of use, ISO 8601.")
 def create_key(key_file: Path, name: str, **scopes: Any) -> None:

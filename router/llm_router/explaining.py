@@ -8,21 +8,24 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .api.requirements import read_requirements
 from .config.load import Loaded
 from .model import Decision
 from .pricing.cluster_cost import cluster_cost
 from .pricing.list_prices import PriceBook
+from .routing.categories import Categories
 from .routing.engine import decide, policy_of
-from .routing.explain import COLUMNS, as_table
+from .routing.explain import COLUMNS, as_lines, as_table
 from .routing.facts import NEEDS, facts_of, read_chat
 from .routing.targets import build_targets
+from .routing.vocabulary import vocabulary_of
 from .signals.snapshot import Board
 from .upstream.wire import WIRES
 
-NO_TERMINAL_WIDTH = 200
-"""Names must not be cut where somebody pipes the table into a file."""
+PIPED_WIDTH = 160
+"""Columns of a table that goes into a file or another program, which has no width of its own."""
 
 
 def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Decision:
@@ -36,21 +39,30 @@ def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, 
     for cluster in config.clusters:
         cost = cluster_cost(cluster, config.router.cost, None, time.time())
         board.post_owner(cluster.name, cost=cost, slots_total=cluster.capacity.slots)
-    tags = frozenset(tag for target in targets for tag in target.compliance)
-    asked = read_requirements(headers, None, configured_tags=tags)
-    facts = facts_of(read_chat(body), asked.requirements, strategy=asked.strategy, session=asked.session)
+    asked = read_requirements(headers, None, vocabulary_of(config, targets))
+    facts = facts_of(
+        read_chat(body),
+        asked.requirements,
+        strategy=asked.strategy,
+        session=asked.session,
+        categories=Categories(config.router.categories),
+        client_region=asked.client_region,
+        headers=asked.headers,
+    )
     policy = policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()})
     return decide(facts, board.snapshot(), policy)
 
 
 def render(decision: Decision) -> None:
-    """The decision as a table on standard output."""
+    """The request's facts and the decision as a table, on standard output."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=NO_TERMINAL_WIDTH)
+        console.width = PIPED_WIDTH
+    for what, value in as_lines(decision.facts):
+        console.print(f"{what:>14}  {value}", markup=False, highlight=False)
     table = Table(title=f"strategy {decision.strategy}" + (f", rule {decision.rule}" if decision.rule else ""))
     for column in COLUMNS:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in as_table(decision):
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     console.print(table)

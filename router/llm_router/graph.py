@@ -5,13 +5,14 @@ from __future__ import annotations
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from .admission.key_file import load_keys
 from .admission.keys import KeyRing
 from .config.base_url import base_url, health_url, root_url
+from .config.findings import meant
 from .config.load import Loaded
 from .config.providers import PROVIDER_TYPES
 from .config.schema import Cluster, Config, Provider
@@ -19,13 +20,16 @@ from .errors import ConfigError, Problem
 from .execution.attempts import Attempts
 from .execution.generation import KEPT_DECISIONS, Generation
 from .execution.settle import Settlement
-from .execution.standing import Standing, standings
+from .execution.standing import standings
 from .model import Target
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
+from .routing.categories import Categories
 from .routing.engine import policy_of
 from .routing.facts import NEEDS
 from .routing.targets import build_targets
+from .routing.turns import Turns
+from .routing.vocabulary import vocabulary_of
 from .signals.cluster_status import StatusPoll
 from .signals.health import HealthCheck, NeverHealthy, control_plane_client
 from .signals.snapshot import Board
@@ -53,13 +57,21 @@ class Surroundings:
     unix_time: Callable[[], float] = time.time
 
 
-def build(loaded: Loaded, around: Surroundings, previous: Generation | None = None) -> Generation:
+def build(
+    loaded: Loaded,
+    around: Surroundings,
+    previous: Generation | None = None,
+    *,
+    draining: frozenset[str] = frozenset(),
+) -> Generation:
     """The generation for ``loaded``; signals about targets that stay the same are taken over from ``previous``.
+    Clusters that are ``draining`` are known, and get nothing new.
 
     Raises ``ConfigError`` for what shows only when the parts are put together (unreadable certificates, key files).
     """
     config = loaded.config
     targets = build_targets(config, around.prices)
+    vocabulary = vocabulary_of(config, targets)
     board = Board(targets, around.clock)
     if previous is not None:
         board.adopt(previous.board)
@@ -67,10 +79,17 @@ def build(loaded: Loaded, around: Surroundings, previous: Generation | None = No
     for name, owner in owners.items():
         if owner.fault is not None:
             board.post_owner(name, health="unhealthy")  # at once: not even the first request may go there
+        if name in draining:
+            board.post_owner(name, state="draining")
     router = config.router
-    standing = standings(targets, board, router.failover.circuit_breaker, router.latency, around.clock)
-    if previous is not None:
-        standing |= _kept(previous, config, targets, board)
+    standing = standings(
+        targets,
+        board,
+        router.failover.circuit_breaker,
+        router.latency,
+        around.clock,
+        previous.standings if previous is not None else None,
+    )
     attempts = Attempts(
         senders={target.name: owners[target.owner].sender(target, around) for target in targets},
         standings=standing,
@@ -89,37 +108,21 @@ def build(loaded: Loaded, around: Surroundings, previous: Generation | None = No
         loaded=loaded,
         targets=targets,
         policy=policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()}),
-        keys=_keys(loaded),
+        keys=_keys(loaded, vocabulary.known_tags),
         board=board,
         standings=standing,
         attempts=attempts,
         settlement=Settlement(board, around.ledger, around.metrics, around.clock),
-        watches=tuple(owner.watch(board, config, around) for owner in owners.values()),
+        watches=tuple(owner.watch(board, config, around) for name, owner in owners.items() if name not in draining),
         ledger=around.ledger,
         metrics=around.metrics,
         clock=around.clock,
         unix_time=around.unix_time,
-        configured_tags=frozenset(tag for target in targets for tag in target.compliance),
+        vocabulary=vocabulary,
+        turns=previous.turns if previous is not None else Turns(),
         decisions=previous.decisions if previous is not None else deque(maxlen=KEPT_DECISIONS),
+        categories=Categories(config.router.categories),
     )
-
-
-def _kept(previous: Generation, config: Config, targets: Sequence[Target], board: Board) -> dict[str, Standing]:
-    """The standings of targets that are still the same: open breakers and attempts under way outlive a reload."""
-    before, now = previous.loaded.config.router, config.router
-    if (before.failover.circuit_breaker, before.latency) != (now.failover.circuit_breaker, now.latency):
-        return {}
-    same = {target.name for target in targets} & {target.name for target in previous.targets}
-    kept = {
-        name: previous.standings[name] for name in same if _target(previous.targets, name) == _target(targets, name)
-    }
-    for standing in kept.values():
-        standing.move_to(board)
-    return kept
-
-
-def _target(targets: Sequence[Target], name: str) -> Target:
-    return next(target for target in targets if target.name == name)
 
 
 # ---------------------------------------------------------------- owners: clusters and providers as the graph sees them
@@ -256,8 +259,18 @@ def _tls(cluster: Cluster) -> ssl.SSLContext | None:
     return context
 
 
-def _keys(loaded: Loaded) -> KeyRing | None:
+def _keys(loaded: Loaded, known_tags: frozenset[str]) -> KeyRing | None:
     file = loaded.config.access.api_keys_file
     if file is None:
         return None
-    return KeyRing(load_keys(Path(loaded.path).parent / file if loaded.path else Path(file)))
+    path = Path(loaded.path).parent / file if loaded.path else Path(file)
+    keys = load_keys(path)
+    if loaded.config.discovery.method == "static":
+        problems = [
+            Problem(f"keys[{i}].tags", f"no target has the tag {tag!r}{meant(tag, sorted(known_tags))}", file=str(path))
+            for i, key in enumerate(keys)
+            for tag in sorted(key.tags - known_tags)
+        ]
+        if problems:
+            raise ConfigError(problems)
+    return KeyRing(keys)

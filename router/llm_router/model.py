@@ -112,13 +112,19 @@ class Target(Struct, frozen=True, kw_only=True):
     capabilities: frozenset[str] = frozenset()
     context_length: int | None = None
     priority: int = 1
+    weight: int = 1
     always_on: bool = True
     list_price: ListPrice | None = None
     prefill_tokens_per_second: float | None = None
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """All signals about one target at one moment. Times are monotonic seconds of the router's clock."""
+    """All signals about one target at one moment. Times are monotonic seconds of the router's clock.
+
+    ``p95_latency_ms`` is the configured percentile of the time to the first content, ``p95_total_ms`` that of the time
+    to the end of the answer, both over the configured window; they hold until ``latency_until``, when the newest
+    sample leaves it.
+    """
 
     target: Target
     state: State = "up"
@@ -127,7 +133,9 @@ class View(Struct, frozen=True, kw_only=True):
     retry_reason: str = ""
     probing: bool = False
     p95_latency_ms: float | None = None
+    p95_total_ms: float | None = None
     first_token_ms: float | None = None
+    latency_until: float = float("inf")
     queue_depth: int = 0
     pending: int = 0
     slots_total: int | None = None
@@ -161,7 +169,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What a request is: everything that a decision may depend on, and nothing of its text.
 
     ``needs`` names features that change the meaning of the answer (``tools``, ``vision``, ``json_schema``, ``n``,
-    ``logprobs``). Token counts are estimates made before sending.
+    ``logprobs``). Token counts are estimates made before sending. ``client_region`` is what a trusted proxy says of the
+    caller; ``headers`` are those request headers, names in lower case, that a rule names. ``categories`` are the
+    configured kinds of prompt that it belongs to.
     """
 
     model: str
@@ -170,10 +180,13 @@ class Facts(Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     expected_output_tokens: int = 256
     complexity: float = 0.0
+    categories: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     requirements: Requirements = Requirements()
     strategy: str | None = None
     session: str | None = None
+    client_region: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Choice(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from ..config.findings import Finding, show
 from ..config.load import load_struct
 from ..config.masked import plain
 from ..config.scalars import ModelName, Name, Tag, Text
-from ..config.schema import Base
+from ..config.schema import Base, Strategy
 from ..config.secrets import KeepReferences
 from ..config.yaml_writer import dump
 from ..errors import ConfigError, Problem
@@ -40,6 +40,7 @@ class KeyEntry(Base):
     sha256: _Sha256
     models: Annotated[tuple[ModelName, ...], Meta(min_length=1)] | None = None
     targets: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
+    strategies: Annotated[tuple[Strategy, ...], "Those that X-LLM-Strategy may ask for; [] for none."] | None = None
     tags: tuple[Tag, ...] = ()
     expires: str | None = None
 
@@ -59,6 +60,7 @@ def create(
     *,
     models: Collection[str] | None = None,
     targets: Collection[str] | None = None,
+    strategies: Collection[str] | None = None,
     tags: Collection[str] | None = None,
     expires: str | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
@@ -69,7 +71,7 @@ def create(
     ``ConfigError`` for a name that is taken, for scopes that make no sense, and for a file in disorder.
     """
     key = make_key(random(RANDOM_BYTES))
-    scopes = {"models": models, "targets": targets, "tags": tags}
+    scopes = {"models": models, "targets": targets, "strategies": strategies, "tags": tags}
     data: dict[str, Any] = {"name": name, "sha256": digest(key), "expires": expires}
     data |= {scope: sorted(names) for scope, names in scopes.items() if names is not None}
     with _locked(Path(path)) as file:
@@ -138,6 +140,7 @@ def _api_key(entry: KeyEntry) -> ApiKey:
         sha256=entry.sha256,
         models=None if entry.models is None else frozenset(entry.models),
         targets=None if entry.targets is None else frozenset(entry.targets),
+        strategies=None if entry.strategies is None else frozenset(entry.strategies),
         tags=frozenset(entry.tags),
         expires=_expiry(entry.expires),
     )
@@ -193,7 +196,8 @@ def _replace(file: Path, entries: tuple[KeyEntry, ...]) -> None:
 
 
 def _plain(entry: KeyEntry) -> dict[str, Any]:
-    return {key: value for key, value in plain(entry).items() if value}
+    # An empty list of strategies forbids them all; of tags it says nothing.
+    return {key: value for key, value in plain(entry).items() if value or key == "strategies"}
 
 
 def _refused(file: Path, message: str) -> ConfigError:

@@ -25,13 +25,15 @@ _KEY_HEADERS = (b"x-api-key", b"api-key")
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """One key without the key. ``None`` scopes allow everything; ``tags`` are compliance tags that every request with
+    """One key without the key. ``None`` scopes allow everything; ``strategies`` are those that a request with
+    it may ask for; ``tags`` are compliance tags that every request with
     it requires; ``expires`` is the Unix time from which it is refused."""
 
     name: str
     sha256: str
     models: frozenset[str] | None = None
     targets: frozenset[str] | None = None
+    strategies: frozenset[str] | None = None
     tags: frozenset[str] = frozenset()
     expires: float | None = None
 

@@ -124,7 +124,7 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
     shown, now = [], generation.clock()
     for view in generation.board.of(watch.name):
         signals = msgspec.to_builtins(view)
-        del signals["target"]
+        del signals["target"], signals["latency_until"]
         wait_s = signals.pop("retry_at") - now
         signals |= {"retry_in_s": round(wait_s, 3)} if wait_s > 0 else {"retry_in_s": None, "retry_reason": ""}
         shown.append({"target": view.target.name, "model": view.target.model, **signals})

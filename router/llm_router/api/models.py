@@ -12,6 +12,8 @@ from ..admission.keys import ApiKey, authorise
 from ..errors import ClientError
 from ..execution.generation import Generation
 from ..model import Target
+from ..routing.policy import Policy
+from ..routing.requirements import AUTO
 
 
 def model_routes(generation: Callable[[], Generation]) -> list[Route]:
@@ -31,12 +33,12 @@ def model_routes(generation: Callable[[], Generation]) -> list[Route]:
 
 
 def models(generation: Generation, key: ApiKey | None) -> list[dict[str, object]]:
-    """In OpenAI's shape, ``auto`` first, then by configuration order; only what the key may use."""
-    owners: dict[str, str] = {"auto": "llm-router"}
+    """In OpenAI's shape, ``auto`` and its like first, then by configuration order; only what the key may use."""
+    owners: dict[str, str] = dict.fromkeys((AUTO, *generation.policy.shortcuts), "llm-router")
     for target in generation.targets:
         if key is not None and key.targets is not None and not {target.name, target.owner} & key.targets:
             continue
-        for name in _names(target):
+        for name in _names(target, generation.policy):
             owners.setdefault(name, target.owner)
     return [
         {"id": name, "object": "model", "created": 0, "owned_by": owner}
@@ -45,8 +47,9 @@ def models(generation: Generation, key: ApiKey | None) -> list[dict[str, object]
     ]
 
 
-def _names(target: Target) -> list[str]:
-    return [target.model, *sorted(target.aliases)]
+def _names(target: Target, policy: Policy) -> list[str]:
+    routed = (model for model, route in policy.routes.items() if route == target.name)
+    return [target.model, *sorted(target.aliases), *routed]
 
 
 def _key(generation: Generation, request: Request) -> ApiKey | None:

@@ -23,6 +23,7 @@ from ..model import Choice, Decision
 from ..pricing.ledger import Record
 from ..routing.engine import decide
 from ..routing.facts import ChatRequest, facts_of, read_chat
+from ..routing.turns import Turn
 from ..upstream import sse
 from ..upstream.wire.base import Piece
 from ..upstream.wire.chunks import chunk, usage_chunk
@@ -56,7 +57,7 @@ class ChatDoor:
         try:
             if scope["method"] != "POST":
                 raise ClientError(405, "method_not_allowed", f"{PATH} takes POST.")
-            asking = await ask(generation, scope, receive)
+            asking = await ask(generation, scope, receive, generation.turns.take)
         except ClientGone:
             return
         except RouterError as error:
@@ -86,11 +87,11 @@ def _account(generation: Generation, exchange: Exchange, status: int) -> None:
         generation.settlement.settle(exchange, status)
 
 
-async def ask(generation: Generation, scope: Scope, receive: Receive) -> Asking:
+async def ask(generation: Generation, scope: Scope, receive: Receive, turn: Turn) -> Asking:
     """Admit, read and decide. Raises a ``RouterError`` that has an answer, or ``ClientGone``; sends nothing."""
     headers = scope["headers"]
     key = None if generation.keys is None else authorise(generation.keys, headers, generation.unix_time())
-    asked = read_requirements(headers, key, configured_tags=generation.configured_tags)
+    asked = read_requirements(headers, key, generation.vocabulary)
     server = generation.loaded.config.server
     _check_media_type(headers)
     announced = announced_bytes(headers)
@@ -98,8 +99,16 @@ async def ask(generation: Generation, scope: Scope, receive: Receive) -> Asking:
         raise BodyTooLarge(server.max_body)
     body = await read_body(receive, max_bytes=server.max_body, deadline_s=server.read_timeout)
     chat = read_chat(body)
-    facts = facts_of(chat, asked.requirements, strategy=asked.strategy, session=asked.session)
-    return Asking(chat, key, decide(facts, generation.board.snapshot(), generation.policy))
+    facts = facts_of(
+        chat,
+        asked.requirements,
+        strategy=asked.strategy,
+        session=asked.session,
+        categories=generation.categories,
+        client_region=asked.client_region,
+        headers=asked.headers,
+    )
+    return Asking(chat, key, decide(facts, generation.board.snapshot(), generation.policy, turn))
 
 
 class _Conversation:

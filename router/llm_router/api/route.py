@@ -1,4 +1,4 @@
-"""``POST /v1/route``: the decision for a chat request, explained, without sending anything."""
+"""``POST /v1/route``: the decision for a chat request, explained, without sending anything or taking anybody's turn."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from .reading import ClientGone
 
 def route_routes(generation: Callable[[], Generation]) -> list[Route]:
     async def route(request: Request) -> Response:
+        current = generation()
         try:
-            asking = await ask(generation(), request.scope, request.receive)
+            asking = await ask(current, request.scope, request.receive, current.turns.peek)
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
         return JSONResponse(as_json(asking.decision))

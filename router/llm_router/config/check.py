@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from .checks import clusters, listeners, names, providers, routing, unavailable
+from msgspec import structs
+
+from .checks import clusters, discovery, listeners, names, providers, routing, rules, unavailable
 from .checks.draft import Check, Draft
 from .findings import Finding, Path
+from .schema import Cluster, Config
 from .secrets import weakness
 
 REFUSALS: tuple[Check, ...] = (
@@ -20,14 +24,26 @@ REFUSALS: tuple[Check, ...] = (
     unavailable.settings,
     names.routes_exist,
     names.mappings_exist,
+    names.categories_are_unique,
     names.fallback_exists,
-    names.rules_exist,
+    rules.rules_are_few,
+    rules.rule_names_are_unique,
+    rules.rules_are_complete,
+    rules.actions_go_together,
+    rules.rules_exist,
+    rules.conditions_can_match,
     unavailable.clusters,
     clusters.endpoints_are_sane,
     clusters.credentials_are_given,
     clusters.open_clusters_are_loopback,
     clusters.client_certificates_are_whole,
     clusters.node_counts_are_sane,
+    clusters.regions_are_known,
+    discovery.sections_fit_the_method,
+    discovery.addresses_are_sane,
+    discovery.kubernetes_access_is_one,
+    discovery.certificates_are_whole,
+    discovery.passwords_have_users,
     unavailable.providers,
     providers.types_are_known,
     providers.providers_are_complete,
@@ -39,6 +55,8 @@ REFUSALS: tuple[Check, ...] = (
     routing.retry_codes_are_retryable,
     routing.timeouts_fit_together,
     routing.same_target_retries_fit,
+    routing.strategy_has_what_it_needs,
+    routing.client_region_header_is_the_proxys,
 )
 
 
@@ -56,6 +74,10 @@ WEAKNESSES: tuple[Check, ...] = (secrets_are_sound, clusters.shared_secrets_are_
 """Warnings while every listener is loopback, so that published examples load; refusals otherwise."""
 
 
+REMARKS: tuple[Check, ...] = (rules.rules_can_act, rules.rules_are_reached)
+"""Warnings whoever listens: what is of no use, and does no harm."""
+
+
 class Verdict(NamedTuple):
     problems: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
@@ -63,10 +85,13 @@ class Verdict(NamedTuple):
 
 def check(draft: Draft) -> Verdict:
     problems = [finding for look in REFUSALS for finding in look(draft)]
+    problems += _of_the_template(draft, REFUSALS)
     weak = [finding for look in WEAKNESSES for finding in look(draft)]
+    weak += _of_the_template(draft, WEAKNESSES)
+    remarks = [finding for look in REMARKS for finding in look(draft)]
     if draft.exposed:
-        return Verdict(one_per_path([*problems, *weak]), ())
-    return Verdict(one_per_path(problems), one_per_path(weak))
+        return Verdict(one_per_path([*problems, *weak]), one_per_path(remarks))
+    return Verdict(one_per_path(problems), one_per_path([*weak, *remarks]))
 
 
 def one_per_path(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -75,3 +100,37 @@ def one_per_path(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     for finding in findings:
         first.setdefault(finding.path, finding)
     return tuple(first.values())
+
+
+# ---------------------------------------------------------------- clusters that are not in the file
+
+
+def unfit_clusters(config: Config, found: Sequence[Cluster]) -> dict[str, Finding]:
+    """The first thing wrong with each cluster that was found elsewhere, by name; paths start at the cluster."""
+    draft = Draft(structs.replace(config, clusters=tuple(found), external_providers=()))
+    first: dict[str, Finding] = {}
+    for i, path, message in _of_clusters(draft, REFUSALS):
+        first.setdefault(found[i].name, Finding(path, message))
+    return first
+
+
+def _of_the_template(draft: Draft, checks: Iterable[Check]) -> Iterator[Finding]:
+    """What would be wrong with every cluster found, whatever its name and address."""
+    config = draft.config
+    if config.discovery.method == "static":
+        return
+    template = config.discovery.template
+    shared = {name: getattr(template, name) for name in template.__struct_fields__}
+    # On loopback, where no address rules out a way to authenticate.
+    one = Cluster(name="discovered", endpoint="https://localhost", **shared)
+    probed = replace(draft, config=structs.replace(config, clusters=(*config.clusters, one)))
+    for i, path, message in _of_clusters(probed, checks):
+        if i == len(config.clusters) and path[0] not in ("name", "endpoint"):
+            yield Finding(("discovery", "template", *path), message)
+
+
+def _of_clusters(draft: Draft, checks: Iterable[Check]) -> Iterator[tuple[int, Path, str]]:
+    for look in checks:
+        for path, message in look(draft):
+            if len(path) > 2 and path[0] == "clusters" and isinstance(path[1], int):
+                yield path[1], path[2:], message

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from msgspec import Struct
 
-from ..errors import ConfigError, Problem
+from ..errors import Problem
 from .check import check, one_per_path
 from .checks.draft import Draft
 from .checks.listeners import missing_files
 from .decode import Decoded, decode
-from .findings import Finding
+from .dialects import Translation, translate
+from .findings import Finding, Path
+from .refused import refused
 from .schema import Config
-from .secrets import FollowReferences
-from .yaml_nodes import Document, file_content, read, read_file
+from .secrets import FollowReferences, Resolver
+from .yaml_nodes import file_content, read, read_file
 
 T = TypeVar("T", bound=Struct)
-
-MAX_PROBLEMS = 100
-OTHER_DIALECTS = {
-    "inter_cluster_routing": "vLLM semantic-router's",
-    "ai_gateway": "Loom's",
-    "model_list": "LiteLLM's",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """``warnings`` are weaknesses that only a loopback router may have; ``digest`` is the SHA-256 of the text."""
+    """``warnings`` are weaknesses that only a loopback router may have, and what a translation has to say; ``digest``
+    is the SHA-256 of the text."""
 
     config: Config
     warnings: tuple[Problem, ...]
@@ -51,17 +47,49 @@ def load(path: str, env: Mapping[str, str] = os.environ) -> Loaded:
 def parse(text: str | bytes, file: str = "config.yaml", env: Mapping[str, str] = os.environ) -> Loaded:
     """As ``load``, for a text; relative paths in it count from ``file``'s directory."""
     document = read(text, file)
-    _refuse_other_dialects(document)
-    decoded = decode(document.data, Config, _resolver(file, env))
-    if decoded.value is None:
-        raise _refused(document, [*decoded.problems, *decoded.awaited])
-    verdict = check(Draft(decoded.value, decoded.secrets, decoded.files))
-    problems = one_per_path([*decoded.problems, *_still_awaited(decoded, decoded.value), *verdict.problems])
-    if problems:
-        raise _refused(document, problems)
-    warnings = tuple(document.problem(*finding) for finding in verdict.warnings)
+    judged = judge(translate(document, resolver := references(file, env)), resolver)
+    problems = one_per_path([*judged.problems, *judged.awaited, *judged.refusals])
+    if judged.config is None or problems:
+        raise refused(document, problems)
+    warnings = tuple(document.problem(*finding) for finding in judged.warnings)
     content = text.encode() if isinstance(text, str) else text
-    return Loaded(decoded.value, warnings, file, hashlib.sha256(content).hexdigest())
+    return Loaded(judged.config, warnings, file, hashlib.sha256(content).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All that is to be said about a file, by its own paths.
+
+    ``config`` is ``None`` where ``problems`` or ``awaited`` (references without a value) left none to be made;
+    ``refusals`` are what makes no sense in it. ``literals`` are the places of secrets that stand in the file itself.
+    """
+
+    config: Config | None
+    problems: Sequence[Finding]
+    awaited: Sequence[Finding]
+    refusals: Sequence[Finding] = ()
+    warnings: Sequence[Finding] = ()
+    literals: Sequence[Path] = ()
+
+
+def judge(translation: Translation, resolver: Resolver) -> Judged:
+    """All that ``parse`` refuses, and all that it only warns of."""
+    decoded, where = decode(translation.data, Config, resolver), translation.locate
+    problems = [*translation.problems, *where(decoded.problems)]
+    if decoded.value is None:
+        return Judged(None, problems, where(decoded.awaited))
+    verdict = check(Draft(decoded.value, decoded.secrets, decoded.files))
+    # One word about each value: what awaits its value is not called empty as well.
+    told = {finding.path for finding in (*decoded.problems, *decoded.awaited)}
+    literals = (Finding(use.path, "") for use in decoded.secrets if use.origin == "literal")
+    return Judged(
+        decoded.value,
+        problems,
+        where(_still_awaited(decoded, decoded.value)),
+        where(finding for finding in verdict.problems if finding.path not in told),
+        [*translation.warnings, *where(verdict.warnings)],
+        [path for path, _ in where(literals)],
+    )
 
 
 def load_struct(
@@ -75,35 +103,21 @@ def load_struct(
     ``check`` finds what the types alone do not catch. Raises ``ConfigError`` with all problems.
     """
     document = read_file(path)
-    decoded = decode(document.data, struct, _resolver(path, env))
+    decoded = decode(document.data, struct, references(path, env))
     problems = [*decoded.problems, *decoded.awaited, *missing_files(decoded.files)]
     if decoded.value is not None:
         problems += check(decoded.value)
     if decoded.value is None or problems:
-        raise _refused(document, one_per_path(problems))
+        raise refused(document, one_per_path(problems))
     return decoded.value
 
 
-def _resolver(file: str, env: Mapping[str, str]) -> FollowReferences:
+def references(file: str, env: Mapping[str, str]) -> FollowReferences:
+    """How references in ``file`` are followed."""
     return FollowReferences(env, os.path.dirname(os.path.abspath(file)))
-
-
-def _refuse_other_dialects(document: Document) -> None:
-    for key, whose in OTHER_DIALECTS.items():
-        if key in document.data:
-            message = f"loading {whose} configuration is not yet available: write it with the keys of llm-router schema"
-            raise ConfigError([document.problem((key,), message)])
 
 
 def _still_awaited(decoded: Decoded[Config], config: Config) -> Iterable[Finding]:
     """References without a value, but for those of disabled providers: nobody will use them."""
     disabled = {i for i, p in enumerate(config.external_providers) if not p.enabled}
     return (f for f in decoded.awaited if not (f.path[0] == "externalProviders" and f.path[1] in disabled))
-
-
-def _refused(document: Document, findings: Iterable[Finding]) -> ConfigError:
-    problems = sorted((document.problem(*f) for f in findings), key=lambda p: p.line)
-    if len(problems) > MAX_PROBLEMS:
-        more = Problem("", f"and {len(problems) - MAX_PROBLEMS} more problems", 0, document.file)
-        problems = [*problems[:MAX_PROBLEMS], more]
-    return ConfigError(problems)

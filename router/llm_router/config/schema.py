@@ -86,7 +86,9 @@ Strategy = Literal[
     "weighted",
     "model",
     "failover",
+    "nearest",
 ]
+"""The registry of strategies: ``routing/strategies`` has a file of each name, with a function of that name."""
 
 
 class Hysteresis(Base):
@@ -121,9 +123,11 @@ class CircuitBreaker(Base):
 
 
 class Fallback(Base):
-    target: Annotated[Text, "Cluster or provider of last resort."]
-    on_error: bool = True
-    on_rate_limit: bool = True
+    """Whoever is asked last, when the others have failed. Like everybody, he must meet the request's requirements."""
+
+    target: Annotated[Text, "Cluster, provider or target (owner/model) of last resort."]
+    on_error: Annotated[bool, "Whether it follows on errors, timeouts and full targets."] = True
+    on_rate_limit: Annotated[bool, "Whether it follows on rate limits and used-up quotas."] = True
 
 
 class Failover(Base):
@@ -140,7 +144,25 @@ class Failover(Base):
         529,
     )
     circuit_breaker: CircuitBreaker = CircuitBreaker()
-    fallback: Annotated[Fallback | None, "Not yet available."] = None
+    fallback: Annotated[Fallback | None, "The last resort."] = None
+
+
+class Category(Base):
+    """Prompts of one kind, told by examples of them."""
+
+    name: Annotated[Name, "Unique; explanations name it."]
+    examples: Annotated[
+        tuple[Text, ...], Meta(min_length=1), "Prompts as callers write them; several short ones work best."
+    ]
+    capability: Annotated[
+        Literal["simple-tasks", "complex-tasks"] | None,
+        "What such prompts take, whatever their own complexity; complex-tasks wins where several categories match.",
+    ] = None
+    min_similarity: Annotated[
+        float,
+        Meta(gt=0, le=1),
+        "Similarity to an example, 0 to 1, from which on a prompt belongs to it. It counts letters, not meanings.",
+    ] = 0.4
 
 
 class Router(Base):
@@ -150,16 +172,24 @@ class Router(Base):
     health_check_interval: Annotated[Duration, "Time between two probes of a target."] = Seconds(30)
     max_latency_ms: Annotated[Count, "Recent latency in ms above which a target is passed over."] = 5000
     max_queue_depth: Annotated[Count, "Waiting requests at which a cluster is passed over."] = 10
+    client_region_header: Annotated[
+        HeaderName | None,
+        "Header in which a trusted proxy states the caller's region: a cloud region, a country code or a family. The "
+        "proxy must overwrite what callers send.",
+    ] = None
     cost: Cost = Cost()
     latency: Latency = Latency()
     timeouts: Timeouts = Timeouts()
     failover: Failover = Failover()
     model_routes: Annotated[
-        dict[ModelName, Text], "Model name → cluster or provider; only the entry default is available yet."
+        dict[ModelName, Text],
+        "Model name → the cluster, provider or target (owner/model) that answers for it; the strategy model puts it "
+        "first. The entry default is for names that nobody answers for.",
     ] = field(default_factory=dict)
     model_mapping: Annotated[
         dict[ModelName, dict[Text, ModelName]], "Alias → for each cluster or provider the model that stands for it."
     ] = field(default_factory=dict)
+    categories: Annotated[tuple[Category, ...], "Kinds of prompts that are told by examples."] = ()
 
 
 # ---------------------------------------------------------------- clusters and providers
@@ -196,15 +226,16 @@ class Scaling(Base):
     idle_timeout: Annotated[Pause, "Time without requests after which a node goes."] = Seconds(600)
 
 
-class Cluster(Base):
-    """A self-hosted pool serving llama.cpp behind its gate."""
+class ClusterTemplate(Base):
+    """What clusters may have in common: all of a cluster but its name and address."""
 
-    name: Annotated[Name, "Unique among clusters and providers."]
-    endpoint: Annotated[Text, "URL of the gate, with or without /v1. Plain http only for loopback or private: true."]
     region: str = ""
     provider: Annotated[str, "The cloud: aws, gcp, azure, …"] = ""
     type: Annotated[Literal["llama.cpp", "vllm", "openai"], "Only llama.cpp is available yet."] = "llama.cpp"
     cost_per_hour: Annotated[Positive | None, "USD per node-hour, used until the exporter reports a live price."] = None
+    cost_per_1k_tokens: Annotated[
+        Positive | None, "USD per 1K tokens: a fixed cost, instead of costPerHour and capacity."
+    ] = field(name="costPer1kTokens", default=None)
     auth_type: Annotated[
         Literal["hmac", "bearer", "apiKey", "oauth", "none"], "How the router proves itself; none only on loopback."
     ] = "hmac"
@@ -219,9 +250,16 @@ class Cluster(Base):
     capacity: Capacity = Capacity()
     scaling: Scaling = Scaling()
     compliance: Annotated[tuple[Tag, ...], "What it may be used for, such as hipaa."] = ()
-    priority: Annotated[Whole, "Breaks ties; lower goes first."] = 1
-    weight: Whole = 1
+    priority: Annotated[Whole, "Order of the strategy priority; breaks ties elsewhere. Lower goes first."] = 1
+    weight: Annotated[Whole, "Share of the strategy weighted and of load_balance; 0 takes no turns."] = 1
     private: Annotated[bool, "Allow plain http and private addresses."] = False
+
+
+class Cluster(ClusterTemplate, kw_only=True):
+    """A self-hosted pool serving llama.cpp behind its gate."""
+
+    name: Annotated[Name, "Unique among clusters and providers."]
+    endpoint: Annotated[Text, "URL of the gate, with or without /v1. Plain http only for loopback or private: true."]
 
 
 class ProviderModel(Base):
@@ -266,9 +304,9 @@ class Provider(Base):
     base_url: Annotated[str | None, "With or without the version path. Default: the vendor's own."] = None
     default_model: Annotated[ModelName | None, "Answers for names that are not in models, when models is empty."] = None
     models: tuple[ModelName | ProviderModel, ...] = ()
-    priority: Annotated[Whole, "Breaks ties; lower goes first."] = 1
-    weight: Whole = 1
-    region: str = ""
+    priority: Annotated[Whole, "Order of the strategy priority; breaks ties elsewhere. Lower goes first."] = 1
+    weight: Annotated[Whole, "Share of the strategy weighted and of load_balance; 0 takes no turns."] = 1
+    region: Annotated[str, "Where it answers from: a cloud region, a country code, or a family such as eu."] = ""
     compliance: Annotated[tuple[Tag, ...], "What it may be used for, such as gdpr."] = ()
     headers: Annotated[dict[HeaderName, HeaderValue], "Sent with every request, never for credentials."] = field(
         default_factory=dict
@@ -292,12 +330,76 @@ class Provider(Base):
 # ---------------------------------------------------------------- discovery, rules, state
 
 
+class KubernetesDiscovery(Base):
+    """Services with a label, and their EndpointSlices. Without kubeconfig and apiServer the router's own pod's account
+    asks its own API server."""
+
+    label_selector: Annotated[Text, "Which Services, and EndpointSlices, are clusters."] = "llm-router/cluster=true"
+    namespaces: Annotated[tuple[Text, ...], "Where to look. Default: everywhere, which takes a ClusterRole."] = ()
+    per: Annotated[Literal["service", "endpoint"], "Whether each Service is a cluster, or each endpoint behind it."] = (
+        "service"
+    )
+    port: Annotated[Text | None, "Name or number of the port. Default: the only one, or the one called as scheme."] = (
+        None
+    )
+    kubeconfig: Annotated[FilePath | None, "For a router outside; with a token or a client certificate in it."] = None
+    context: Annotated[Text | None, "Context of the kubeconfig. Default: its current one."] = None
+    api_server: Annotated[Text | None, "URL of the API server, with tokenFile and caFile."] = None
+    token_file: Annotated[FilePath | None, "Bearer token, read anew for each request. Default: the pod's own."] = None
+    ca_file: Annotated[FilePath | None, "CA of the API server. Default: the pod's own."] = None
+
+
+class ConsulDiscovery(Base):
+    """The healthy instances of one service."""
+
+    service: Annotated[Text, "Name of the service whose instances are clusters."]
+    address: Annotated[Text, "URL of a Consul agent or server."] = "http://127.0.0.1:8500"
+    token: Annotated[Secret | None, "ACL token with read access to the service and its nodes."] = None
+    datacenter: Annotated[Text | None, "Default: the agent's own."] = None
+    passing_only: Annotated[bool, "Whether a warning check makes an instance unusable, as a critical one does."] = True
+    ca_file: Annotated[FilePath | None, "CA of the agent's certificate."] = None
+    private: Annotated[bool, "Allow plain http to another machine."] = False
+
+
+class EtcdDiscovery(Base):
+    """The keys below a prefix, each a cluster as a JSON object."""
+
+    endpoints: Annotated[tuple[Text, ...], Meta(min_length=1), "URLs of the members; the next one where one fails."] = (
+        "http://127.0.0.1:2379",
+    )
+    prefix: Annotated[Text, "What the keys start with; the rest of a key is the cluster's name."] = (
+        "/llm-router/clusters/"
+    )
+    user: Annotated[Text | None, "With a password, where authentication is on."] = None
+    password: Secret | None = None
+    tls: Annotated[TargetTls | None, "CA and client certificate."] = None
+    private: Annotated[bool, "Allow plain http to another machine."] = False
+
+
 class Discovery(Base):
-    method: Annotated[Literal["static", "kubernetes", "consul", "etcd"], "Only static is available yet."] = "static"
-    refresh_interval: Duration = Seconds(30)
+    method: Annotated[
+        Literal["static", "kubernetes", "consul", "etcd"], "static: the clusters of this file, and no others."
+    ] = "static"
+    refresh_interval: Annotated[
+        Duration, "Changes come at once; after this long without one the connection is proved anew."
+    ] = Seconds(30)
+    scheme: Annotated[Literal["https", "http"], "How clusters found by host and port are reached."] = "https"
+    template: Annotated[ClusterTemplate, "What every cluster found has, where its own entry does not say."] = (
+        ClusterTemplate()
+    )
+    kubernetes: KubernetesDiscovery | None = None
+    consul: ConsulDiscovery | None = None
+    etcd: EtcdDiscovery | None = None
+
+
+Capability = Literal[
+    "tools", "vision", "audio", "json_schema", "json_object", "n", "logprobs", "simple-tasks", "complex-tasks"
+]
 
 
 class Condition(Base):
+    """Matches when the request demands at least this. Each type reads the keys that are named after it."""
+
     type: Literal[
         "compliance_requirement",
         "data_residency",
@@ -309,29 +411,39 @@ class Condition(Base):
         "client_region",
         "header",
     ]
-    required_compliance: tuple[Tag, ...] = ()
-    required_region: str | None = None
-    max_latency_ms: Count | None = None
-    max_cost_per_1k_tokens: Positive | None = field(name="maxCostPer1kTokens", default=None)
-    models: tuple[ModelName, ...] = ()
-    capability: str | None = None
-    min_complexity: Annotated[float, Meta(ge=0, le=1)] | None = None
-    regions: tuple[Text, ...] = ()
-    header: HeaderName | None = None
-    value: str | None = None
+    required_compliance: Annotated[tuple[Tag, ...], "compliance_requirement: every one of these is required."] = ()
+    required_region: Annotated[
+        Text | None, "data_residency: the request requires this region, or one that lies within it."
+    ] = None
+    max_latency_ms: Annotated[Count | None, "latency_requirement: at most this is required."] = None
+    max_cost_per_1k_tokens: Annotated[Positive | None, "cost_sensitivity: at most this is required."] = field(
+        name="maxCostPer1kTokens", default=None
+    )
+    models: Annotated[tuple[ModelName, ...], "model: one of these names is asked for."] = ()
+    capability: Annotated[Capability | None, "capability: the request needs it."] = None
+    min_complexity: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None, "complexity: the task is at least this complex, 0 to 1."
+    ] = None
+    regions: Annotated[tuple[Text, ...], "client_region: the caller is in one of these."] = ()
+    header: Annotated[HeaderName | None, "header: the request has it."] = None
+    value: Annotated[Text | None, "header: with exactly this value; without one, any value matches."] = None
 
 
 class Action(Base):
+    """What a rule does. The route_to_… types put target first, load_balance spreads over targets by their weights; the
+    others follow as the strategy orders them, or, where there is a failover action, its failoverTargets and nobody
+    else."""
+
     type: Literal["route_to_cluster", "route_to_provider", "load_balance", "failover"]
-    target: str | None = None
-    targets: tuple[Text, ...] = ()
-    failover_targets: tuple[Text, ...] = ()
+    target: Annotated[Text | None, "route_to_cluster, route_to_provider: an owner's name, or owner/model."] = None
+    targets: Annotated[tuple[Text, ...], "load_balance: names of owners, or owner/model."] = ()
+    failover_targets: Annotated[tuple[Text, ...], "failover: who may follow, in this order."] = ()
 
 
 class Rule(Base):
-    name: Name
-    priority: Annotated[int, "Higher goes first."] = 0
-    conditions: tuple[Condition, ...] = ()
+    name: Annotated[Name, "Unique; answers say rule:NAME."]
+    priority: Annotated[int, "Higher goes first; of equals, the one that stands first."] = 0
+    conditions: Annotated[tuple[Condition, ...], "All of them must match; a rule without any always does."] = ()
     actions: tuple[Action, ...] = ()
 
 
@@ -350,7 +462,7 @@ class Config(Base):
     clusters: Annotated[tuple[Cluster, ...], "Self-hosted pools."] = ()
     external_providers: Annotated[tuple[Provider, ...], "External API accounts."] = ()
     discovery: Annotated[Discovery, "Where clusters are found beside this file."] = Discovery()
-    rules: Annotated[tuple[Rule, ...], "Prioritised conditions and actions. Not yet available."] = ()
+    rules: Annotated[tuple[Rule, ...], "Conditions → actions; the first that matches acts on the allowed targets."] = ()
     state: Annotated[StateStore, "Where limits, budgets and the ledger live."] = StateStore()
 
 

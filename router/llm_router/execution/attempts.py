@@ -90,7 +90,8 @@ class Attempts:
         attempt = self._end(exchange, "ok")
         first_content_at = attempt.first_content_at
         waited_ms = None if first_content_at is None else (first_content_at - attempt.started_at) * 1000
-        self._standings[attempt.choice.target.name].succeeded(waited_ms)
+        total_ms = (self._clock() - attempt.started_at) * 1000
+        self._standings[attempt.choice.target.name].succeeded(waited_ms, total_ms)
 
     def interrupted(self, exchange: Exchange, failure: AttemptFailed) -> None:
         """The running attempt failed after the commit point: no other may follow."""

@@ -14,7 +14,10 @@ from ..admission.keys import KeyRing
 from ..config.load import Loaded
 from ..model import Decision, Target
 from ..pricing.ledger import Ledger
+from ..routing.categories import NO_CATEGORIES, Categories
 from ..routing.engine import Policy
+from ..routing.turns import Turns
+from ..routing.vocabulary import Vocabulary
 from ..signals.snapshot import Board
 from ..signals.watch import Watch
 from ..telemetry.metrics import Metrics
@@ -52,5 +55,7 @@ class Generation:
     metrics: Metrics
     clock: Callable[[], float]
     unix_time: Callable[[], float]
-    configured_tags: frozenset[str]
+    vocabulary: Vocabulary
+    turns: Turns
     decisions: deque[Decided]
+    categories: Categories = NO_CATEGORIES

@@ -2,7 +2,8 @@
 
 At most ``maxRetries`` follow-ups; ``sameTargetRetries`` of them on the same target, and only where trying again is
 cheap and likely to help (408, 5xx, a reset before any byte), never for silence and never for 429. A caller's own 400
-goes back to him, a policy refusal is never routed around, and a context overflow goes only to larger windows.
+goes back to him, a policy refusal is never routed around, and a context overflow goes only to larger windows. The
+configured last resort is asked last, after the kinds of failure that it is configured for: the last follow-up is his.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from ..config.schema import Failover
 from ..errors import AttemptFailed, NotSent, UpstreamRefused, UpstreamReset, UpstreamSilent
 from ..model import Choice
+from ..routing.requirements import is_called
 
 CONTEXT = "context_length_exceeded"
 NEVER_ROUTED_AROUND = frozenset({"content_policy_violation"})
@@ -23,13 +25,17 @@ class Plan:
     """The choices of one decision as attempts use them up."""
 
     def __init__(self, choices: Sequence[Choice], failover: Failover) -> None:
-        self._left = list(choices)
+        self._first, *others = choices
+        fallback = failover.fallback
+        self._fallback = fallback
+        self._resort = [c for c in others if fallback is not None and is_called(c.target, fallback.target)]
+        self._left = [c for c in others if c not in self._resort]
         self._failover = failover
         self._follow_ups = failover.max_retries if failover.enabled else 0
         self._same_target = failover.same_target_retries
 
     def first(self) -> Choice:
-        return self._left.pop(0)
+        return self._first
 
     def after(
         self, choice: Choice, failure: AttemptFailed, usable: Callable[[Choice], bool] = lambda _choice: True
@@ -40,14 +46,19 @@ class Plan:
             return self._next(usable)
         if self._follow_ups <= 0 or self.is_final(failure):
             return None
-        if isinstance(failure, UpstreamRefused) and failure.code == CONTEXT:
-            self._keep_larger_than(choice)
-        elif self._same_target > 0 and self._worth_repeating(failure) and usable(choice):
-            self._same_target -= 1
-            self._follow_ups -= 1
-            return choice
         self._follow_ups -= 1
-        return self._next(usable)
+        overflow = isinstance(failure, UpstreamRefused) and failure.code == CONTEXT
+        if overflow:
+            self._left, self._resort = _larger(self._left, choice), _larger(self._resort, choice)
+        resort = self._resort if self._resort_follows(failure) else []
+        if not resort or self._follow_ups > 0:
+            if self._same_target > 0 and not overflow and self._worth_repeating(failure) and usable(choice):
+                self._same_target -= 1
+                return choice
+            following = self._next(usable)
+            if following is not None:
+                return following
+        return resort.pop(0) if resort else None
 
     def _next(self, usable: Callable[[Choice], bool]) -> Choice | None:
         while self._left:
@@ -73,10 +84,19 @@ class Plan:
             return worth and failure.status != 429 and failure.retry_after_s is None
         return isinstance(failure, UpstreamReset)
 
-    def _keep_larger_than(self, choice: Choice) -> None:
-        window = choice.target.context_length
-        self._left = [
-            other
-            for other in self._left
-            if window is None or other.target.context_length is None or other.target.context_length > window
-        ]
+    def _resort_follows(self, failure: AttemptFailed) -> bool:
+        if self._fallback is None:
+            return False
+        if isinstance(failure, UpstreamRefused) and (failure.status == 429 or failure.quota):
+            return self._fallback.on_rate_limit
+        return self._fallback.on_error
+
+
+def _larger(choices: Sequence[Choice], than: Choice) -> list[Choice]:
+    """Those whose window is larger; one that is not known may be."""
+    window = than.target.context_length
+    return [
+        other
+        for other in choices
+        if window is None or other.target.context_length is None or other.target.context_length > window
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from ..config.schema import CircuitBreaker, Latency
 from ..errors import AttemptFailed, NotSent, UpstreamRefused
@@ -36,23 +36,19 @@ class Slot:
 
 
 class Standing:
-    """The breaker, latency window and attempts in flight of one target."""
+    """The breaker, latency windows and attempts in flight of one target."""
 
     def __init__(
         self, target: Target, board: Board, breaker: CircuitBreaker, latency: Latency, clock: Callable[[], float]
     ) -> None:
+        self.made_for = (target, breaker, latency)
         self._name, self._board, self._clock = target.name, board, clock
         self._breaker = Breaker(breaker)
-        self._latency = LatencyWindow(latency.window, latency.percentile)
+        self._first_token = LatencyWindow(latency.window, latency.percentile)
+        self._total = LatencyWindow(latency.window, latency.percentile)
+        self._window_s = latency.window
         self._pending = self._probes = 0
         self._posted_at = float("-inf")
-
-    def move_to(self, board: Board) -> None:
-        """Post to a new generation's board from now on, what is known already included."""
-        self._board = board
-        self._post_load()
-        self._post_breaker()
-        self.post_latency()
 
     @property
     def pending(self) -> int:
@@ -60,6 +56,13 @@ class Standing:
 
     def breaker_state(self) -> BreakerState:
         return self._breaker.state(self._clock())
+
+    def post_to(self, board: Board) -> None:
+        """From now on tell this board: a later generation goes on with what was learnt and with what is in flight."""
+        self._board = board
+        self._post_load()
+        self._post_breaker()
+        self.post_latency()
 
     def take_slot(self) -> Slot:
         """A place for one attempt. One that is taken while the breaker is not closed is a probe."""
@@ -69,11 +72,14 @@ class Standing:
         self._post_load()
         return Slot(lambda: self._give_back(probe))
 
-    def succeeded(self, first_token_ms: float | None) -> None:
+    def succeeded(self, first_token_ms: float | None, total_ms: float | None = None) -> None:
+        """An answer is complete: how long its first content took, and all of it, where that is known."""
         now = self._clock()
         self._breaker.succeeded(now)
         if first_token_ms is not None:
-            self._latency.add(now, first_token_ms)
+            self._first_token.add(now, first_token_ms)
+        if total_ms is not None:
+            self._total.add(now, total_ms)
         if now - self._posted_at >= LATENCY_POST_S:
             self.post_latency()
         self._post_breaker()
@@ -81,8 +87,14 @@ class Standing:
     def post_latency(self) -> None:
         """Post the window's figures as they are now: old samples leave it without anything happening."""
         self._posted_at = self._clock()
-        percentile, median = self._latency.figures(self._posted_at)
-        self._board.post(self._name, p95_latency_ms=percentile, first_token_ms=median)
+        percentile, median = self._first_token.figures(self._posted_at)
+        self._board.post(
+            self._name,
+            p95_latency_ms=percentile,
+            first_token_ms=median,
+            p95_total_ms=self._total.figures(self._posted_at)[0],
+            latency_until=self._posted_at + self._window_s,
+        )
 
     def failed(self, failure: AttemptFailed) -> None:
         now = self._clock()
@@ -122,7 +134,20 @@ class Standing:
 
 
 def standings(
-    targets: Iterable[Target], board: Board, breaker: CircuitBreaker, latency: Latency, clock: Callable[[], float]
+    targets: Iterable[Target],
+    board: Board,
+    breaker: CircuitBreaker,
+    latency: Latency,
+    clock: Callable[[], float],
+    previous: Mapping[str, Standing] | None = None,
 ) -> dict[str, Standing]:
-    """One standing a target, by target name."""
-    return {target.name: Standing(target, board, breaker, latency, clock) for target in targets}
+    """One standing a target, by target name; the ``previous`` one where target and settings are the same. That one
+    tells its old board until ``post_to`` says otherwise."""
+
+    def standing(target: Target) -> Standing:
+        old = (previous or {}).get(target.name)
+        if old is not None and old.made_for == (target, breaker, latency):
+            return old
+        return Standing(target, board, breaker, latency, clock)
+
+    return {target.name: standing(target) for target in targets}

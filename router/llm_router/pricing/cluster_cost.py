@@ -52,7 +52,9 @@ def cluster_cost(
 
     ``measured`` is true when the capacity figure rests on measured throughput, ``price_source`` is ``config`` when the
     node price is ``costPerHour``. ``decision`` is the configured basis before hysteresis; where that basis is unknown
-    (a realised cost while idle) it is the capacity figure.
+    (a realised cost while idle) it is the capacity figure. A fixed ``costPer1kTokens`` is the capacity figure and the
+    decision, whatever is reported, for prompt and generated tokens alike, and without the overhead factor: somebody
+    has worked it out already.
     """
     stale = status is not None and not abs(now_unix - status.measured_at) <= stale_after_s
     live = None if stale else status
@@ -63,6 +65,11 @@ def cluster_cost(
     if live is not None:
         realised = _figure(price.usd_per_hour, live.nodes, live.tokens_per_second.realised, cost.overhead_factor)
         marginal = _marginal(live)
+    fixed = _positive(cluster.cost_per_1k_tokens)
+    if fixed is not None:
+        return ClusterCost(
+            capacity=fixed, realised=realised, marginal=marginal, decision=fixed, price_source="config", stale=stale
+        )
     chosen = {"capacity": capacity, "realised": realised, "marginal": marginal}[cost.basis]
     return ClusterCost(
         capacity=capacity,

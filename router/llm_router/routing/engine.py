@@ -1,4 +1,7 @@
-"""The decision: requirements filter the targets, a strategy orders what is left, and nothing else has a say."""
+"""The decision: requirements filter the targets, a rule or a strategy orders what is left, and nothing else has a say.
+
+question → reject, target by target → rule → strategy → whoever is strained, then the last resort, to the end
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ..config.schema import Config
-from ..errors import ConfigError, Problem
 from ..model import Choice, Decision, Facts, Rejection, Snapshot, Target, View
 from ..pricing.estimate import estimate
-from .policy import Policy
+from .policy import SHORTCUTS, Policy
 from .refusal import refusal, unknown_strategy, unknown_target
-from .requirements import PASSING, UNAVAILABLE, Question, accepts, is_called, reject
-from .strategies import STRATEGIES, Candidate, Order, Strategy
-from .targets import default_target
+from .requirements import PASSING, RULE, UNAVAILABLE, Question, checks_for, is_called, question_of, reject
+from .rules import Rule, compile_rules, first_match, leading
+from .strategies import STRATEGIES, Candidate, Order, Situation, Strategy
+from .targets import declared_models, default_target, last_resort, route_targets
+from .turns import Turn, first_turn
 
 __all__ = ["Policy", "decide", "policy_of"]
 
@@ -22,12 +26,10 @@ __all__ = ["Policy", "decide", "policy_of"]
 def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]]) -> Policy:
     """The policy that a configuration states. ``unsupported`` holds for each wire the needs that it cannot express.
 
-    Raises ``ConfigError`` for a strategy that is not available and a default route that names nobody.
+    Raises ``ConfigError`` for a route that names nobody.
     """
     router = config.router
-    if router.routing_strategy not in STRATEGIES:
-        message = f"{router.routing_strategy!r} is not yet available; available are {', '.join(STRATEGIES)}"
-        raise ConfigError([Problem("router.routingStrategy", message)])
+    declared = declared_models(config)
     return Policy(
         strategy=router.routing_strategy,
         cluster_usd_per_1k_threshold=router.cluster_cost_threshold,
@@ -35,12 +37,17 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]]) -> Poli
         max_latency_ms=router.max_latency_ms,
         max_queue_depth=router.max_queue_depth,
         default_target=default_target(config),
+        routes=route_targets(config),
+        shortcuts={name: strategy for name, strategy in SHORTCUTS.items() if name not in declared},
+        last_resort=last_resort(config),
+        rules=compile_rules(config.rules),
         unsupported=unsupported,
     )
 
 
-def decide(facts: Facts, snapshot: Snapshot, policy: Policy) -> Decision:
-    """The allowed targets for this request, best first, and why the others are not.
+def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_turn) -> Decision:
+    """The allowed targets for this request, best first, and why the others are not. ``turn`` says whose turn it is,
+    where a rule or the strategy asks.
 
     Raises ``NoTarget`` when nobody is left: 404 for a model that nobody answers for, 400 where no configured target
     ever could, 403 where the key does not cover it, 429 or 503 where waiting may help or a requirement is not met.
@@ -49,15 +56,26 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy) -> Decision:
     pin = facts.requirements.target
     if pin is not None and not any(is_called(view.target, pin) for view in snapshot.views):
         raise unknown_target(facts, snapshot)
-    verdict = _judge(facts, snapshot, policy)
+    question = question_of(facts, snapshot, policy)
+    verdict = _judge(question, snapshot)
+    rule = first_match(policy.rules, facts)
+    if rule is not None:
+        _narrow(verdict, rule)
     if not verdict.allowed:
-        raise refusal(facts, snapshot, verdict.rejected)
-    order = strategy(tuple(verdict.allowed.values()), policy, clusters_down=verdict.clusters_down)
+        raise refusal(facts, snapshot, policy, verdict.rejected)
+    situation = Situation(
+        policy=policy,
+        facts=facts,
+        clusters_down=verdict.clusters_down,
+        route=policy.routes.get(facts.model) or policy.default_target,
+        turn=turn,
+    )
+    order = _ordered(verdict.allowed, rule, strategy, situation)
     return Decision(
         strategy=name,
-        rule=None,
+        rule=None if rule is None else rule.name,
         facts=facts,
-        choices=_choices(_passed_over(order, policy), verdict.allowed),
+        choices=_choices(_put_back(order, policy), verdict.allowed),
         rejected=tuple(verdict.rejected),
         baseline=verdict.baseline,
     )
@@ -73,21 +91,21 @@ class _Verdict(Struct):
 
 
 def _strategy(facts: Facts, policy: Policy) -> tuple[str, Strategy]:
-    name = facts.strategy or policy.strategy
+    name = facts.strategy or policy.shortcuts.get(facts.model) or policy.strategy
     if name not in STRATEGIES:
         raise unknown_strategy(name)
     return name, STRATEGIES[name]
 
 
-def _judge(facts: Facts, snapshot: Snapshot, policy: Policy) -> _Verdict:
-    question = Question(facts, policy, snapshot.now, _routed(facts, snapshot, policy))
+def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
+    facts, checks = question.facts, checks_for(question)
     allowed: dict[str, Candidate] = {}
     rejected: list[Rejection] = []
     comparable: list[Candidate] = []
     cluster_up = cluster_missing = False
     for view in snapshot.views:
         is_cluster = view.target.kind == "cluster"
-        rejection = reject(view, question)
+        rejection = reject(view, question, checks)
         if rejection is None:
             candidate = allowed[view.target.name] = _candidate(view, facts)
             cluster_up = cluster_up or is_cluster
@@ -106,11 +124,14 @@ _STILL_COMPARABLE = PASSING | {"external_disabled"}
 """What the same request would have cost outside does not depend on the API's health, nor on whether we may go there."""
 
 
-def _routed(facts: Facts, snapshot: Snapshot, policy: Policy) -> str | None:
-    """Whom the default route gives a model name that nobody accepts."""
-    if policy.default_target is None or facts.requirements.exact_model:
-        return None
-    return None if any(accepts(view.target, facts) for view in snapshot.views) else policy.default_target
+def _narrow(verdict: _Verdict, rule: Rule) -> None:
+    """A rule that says who follows leaves nobody else."""
+    if rule.followers is None:
+        return
+    for name, candidate in list(verdict.allowed.items()):
+        if not rule.names(candidate.view.target):
+            del verdict.allowed[name]
+            verdict.rejected.append(Rejection(name, RULE, f"{rule.name} lets others answer"))
 
 
 def _candidate(view: View, facts: Facts) -> Candidate:
@@ -130,9 +151,29 @@ def _baseline(comparable: Sequence[Candidate]) -> Target | None:
     return min(priced)[2] if priced else None
 
 
-def _passed_over(order: Order, policy: Policy) -> Order:
-    """The same order, with targets that are slow or busy just now behind the others."""
-    return sorted(order, key=lambda entry: _is_strained(entry[0].view, policy))
+def _ordered(allowed: Mapping[str, Candidate], rule: Rule | None, strategy: Strategy, situation: Situation) -> Order:
+    """Whom the rule puts first, then the others as the strategy orders them."""
+    if rule is None:
+        return strategy(tuple(allowed.values()), situation)
+    led = leading(rule, [candidate.view.target for candidate in allowed.values()], situation.turn)
+    first = dict.fromkeys(led, f"rule:{rule.name}")
+    others = [candidate for name, candidate in allowed.items() if name not in first]
+    order = [(allowed[name], reason) for name, reason in first.items()]
+    return order + strategy(others, situation) if others else order
+
+
+def _put_back(order: Order, policy: Policy) -> Order:
+    """The same order, with targets that are slow or busy just now behind the others, and the last resort behind all.
+
+    A last resort that is first because a rule says so stays there.
+    """
+
+    def rank(entry: tuple[Candidate, str]) -> tuple[bool, bool]:
+        candidate, reason = entry
+        last = candidate.view.target.name in policy.last_resort and not reason.startswith("rule:")
+        return last, _is_strained(candidate.view, policy)
+
+    return sorted(order, key=rank)
 
 
 def _is_strained(view: View, policy: Policy) -> bool:

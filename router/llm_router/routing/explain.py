@@ -1,4 +1,4 @@
-"""A decision for people and machines: the JSON of ``explain`` and ``POST /v1/route``, and rows for a table."""
+"""A decision for people and machines: the JSON of ``explain`` and ``POST /v1/route``, and the rows of its table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ..model import Choice, Decision, Rejection
+from ..model import Choice, Decision, Facts, Rejection, Requirements
 
 COLUMNS = ("#", "target", "kind", "model", "reason", "USD per 1K", "USD")
 
@@ -16,10 +16,26 @@ def as_json(decision: Decision) -> dict[str, Any]:
     return {
         "strategy": decision.strategy,
         "rule": decision.rule,
-        "facts": msgspec.to_builtins(decision.facts, order="deterministic"),
+        "facts": msgspec.json.decode(msgspec.json.encode(decision.facts, order="deterministic")),
         "targets": [_choice(choice) for choice in decision.choices],
         "rejected": [_rejection(rejection) for rejection in decision.rejected],
     }
+
+
+def as_lines(facts: Facts) -> list[tuple[str, str]]:
+    """``(what, how much)`` of the request: what it is, then what it requires."""
+    most = facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens
+    shown: list[tuple[str, object]] = [
+        ("model", facts.model + (" (streamed)" if facts.stream else "")),
+        ("tokens", f"{facts.input_tokens} in, {most} out"),
+        ("complexity", f"{facts.complexity:.2f}"),
+        ("categories", ", ".join(sorted(facts.categories))),
+        ("needs", ", ".join(sorted(facts.needs))),
+        ("caller in", facts.client_region),
+        ("headers", ", ".join(f"{name}: {value}" for name, value in facts.headers)),
+        *_required(facts.requirements),
+    ]
+    return [(what, str(value)) for what, value in shown if value not in (None, "", False)]
 
 
 def as_table(decision: Decision) -> list[tuple[str, ...]]:
@@ -31,6 +47,20 @@ def as_table(decision: Decision) -> list[tuple[str, ...]]:
         rows.append((str(place), target.name, target.kind, target.model, choice.reason, *costs))
     rows += [("-", rejection.target, "", "", rejection.reason, "", "") for rejection in decision.rejected]
     return rows
+
+
+def _required(asked: Requirements) -> list[tuple[str, object]]:
+    latency_ms, usd = asked.max_latency_ms, asked.max_usd_per_1k_tokens
+    return [
+        ("compliance", ", ".join(sorted(asked.compliance))),
+        ("region", asked.region),
+        ("latency", None if latency_ms is None else f"at most {latency_ms} ms"),
+        ("cost", None if usd is None else f"at most {usd:g} USD per 1K tokens"),
+        ("exact model", "yes" if asked.exact_model else None),
+        ("target", asked.target),
+        ("key's models", ", ".join(sorted(asked.allowed_models or ()))),
+        ("key's targets", ", ".join(sorted(asked.allowed_targets or ()))),
+    ]
 
 
 def _choice(choice: Choice) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..errors import ClientError
 from ..model import Facts, Requirements
+from .categories import NO_CATEGORIES, Categories
 from .complexity import score
 from .strict_json import strict_object
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-NEEDS = frozenset({"tools", "vision", "audio", "json_schema", "json_object", "n", "logprobs"})
-"""Features of a request that change the meaning of its answer: who cannot take them is not asked."""
+NEEDS = frozenset({"tools", "vision", "audio", "json_schema", "json_object", "n", "logprobs", "stream"})
+"""Features of a request that change the meaning of its answer: who cannot take them is not asked. (``Facts`` has
+``stream`` in a field of its own.)"""
 
 MAX_MESSAGES = 2048
 MAX_CHOICES = 8
@@ -102,19 +104,27 @@ def facts_of(
     *,
     strategy: str | None = None,
     session: str | None = None,
+    client_region: str | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+    categories: Categories = NO_CATEGORIES,
 ) -> Facts:
     """The facts of a chat request under these requirements."""
+    text = _asked(chat.messages)
+    belongs_to = categories.of(text)
     return Facts(
         model=chat.model,
         stream=chat.stream,
         input_tokens=estimate_input_tokens(chat),
         max_tokens=chat.max_tokens,
         expected_output_tokens=min(chat.max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS),
-        complexity=score(_asked(chat.messages)),
+        complexity=categories.complexity(score(text), belongs_to),
+        categories=belongs_to,
         needs=chat.needs,
         requirements=requirements,
         strategy=strategy,
         session=session,
+        client_region=client_region,
+        headers=headers,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..errors import NoTarget
 from ..model import Facts, Rejection, Snapshot, View
+from .policy import Policy
 from .requirements import AUTO, COOLING, DEMANDS, SCOPES, UNAVAILABLE, is_called
 from .strategies import STRATEGIES
 
@@ -26,7 +27,7 @@ def unknown_target(facts: Facts, snapshot: Snapshot) -> NoTarget:
     return NoTarget(400, "unknown_target", f"There is no target {pin!r}; known are {_listed(names)}.")
 
 
-def refusal(facts: Facts, snapshot: Snapshot, rejected: Sequence[Rejection]) -> NoTarget:
+def refusal(facts: Facts, snapshot: Snapshot, policy: Policy, rejected: Sequence[Rejection]) -> NoTarget:
     """The error for a request that every target was rejected for.
 
     What came nearest to an answer decides: a target that only has to recover (503, or 429 where all of them asked for
@@ -38,7 +39,7 @@ def refusal(facts: Facts, snapshot: Snapshot, rejected: Sequence[Rejection]) -> 
     asked = [rejection for rejection in rejected if rejection.target in views]
     answering = [rejection for rejection in asked if rejection.code != "model_not_found"]
     if not answering:
-        return _model_not_found(facts, snapshot, rejected)
+        return _model_not_found(facts, _known_models(facts, snapshot, policy), rejected)
     covered = [rejection for rejection in answering if rejection.code not in SCOPES]
     if not covered:
         return _not_covered(answering[0], rejected)
@@ -51,18 +52,20 @@ def refusal(facts: Facts, snapshot: Snapshot, rejected: Sequence[Rejection]) -> 
     return _never([views[rejection.target] for rejection in covered], covered, rejected)
 
 
-def _model_not_found(facts: Facts, snapshot: Snapshot, rejected: Sequence[Rejection]) -> NoTarget:
+def _model_not_found(facts: Facts, known: Sequence[str], rejected: Sequence[Rejection]) -> NoTarget:
     asked = facts.requirements
     who = "No target answers" if asked.target is None else f"The target {asked.target!r} does not answer"
     how = "as exactly" if asked.exact_model else "for"
-    message = f"{who} {how} the model {facts.model!r}; known are {_listed(_known_models(facts, snapshot))}."
+    message = f"{who} {how} the model {facts.model!r}; known are {_listed(known)}."
     return NoTarget(404, "model_not_found", message, rejected=rejected)
 
 
-def _known_models(facts: Facts, snapshot: Snapshot) -> list[str]:
+def _known_models(facts: Facts, snapshot: Snapshot, policy: Policy) -> list[str]:
     """The names that this request could have asked for, with the same key and the same pinned target."""
     asked = facts.requirements
     names = {AUTO}
+    if not asked.exact_model:
+        names |= policy.shortcuts.keys()
     for view in snapshot.views:
         target = view.target
         if asked.target is not None and not is_called(target, asked.target):
@@ -70,7 +73,7 @@ def _known_models(facts: Facts, snapshot: Snapshot) -> list[str]:
         if not (target.any_model and target.kind == "cluster"):
             names.add(target.model)
         if not asked.exact_model:
-            names |= target.aliases
+            names |= target.aliases | {model for model, route in policy.routes.items() if route == target.name}
     return sorted(names if asked.allowed_models is None else names & asked.allowed_models)
 
 

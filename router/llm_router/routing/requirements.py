@@ -1,16 +1,18 @@
 """Who must not or cannot answer a request: one small check per requirement, in a fixed order, failing closed.
 
 A check looks at one target and returns what is wrong with it, for people, or ``None``. The checks of ``LASTING`` find
-what no waiting would mend for this request, those of ``PASSING`` what may be over in a minute.
+what no waiting would mend for this request, those of ``PASSING`` what may be over in a minute. Of the checks those are
+made that the request gives a reason for: ``checks_for`` picks them once, not for every target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from ..model import Facts, Rejection, Target, View
+from ..config.regions import within
+from ..model import Facts, Rejection, Snapshot, Target, View
 from ..pricing.estimate import estimate
 from .complexity import COMPLEX
 from .policy import Policy
@@ -18,14 +20,16 @@ from .policy import Policy
 AUTO = "auto"
 """The model name that every target accepts."""
 
+_STREAM = frozenset({"stream"})
+
 DECLARED_NEEDS = frozenset({"tools", "vision", "audio"})
 """What a self-hosted model cannot do unless its cluster declares it as a capability. Most have no projector, and
 llama.cpp silently ignores tools where the model's chat template has no place for them."""
 
 
 class Question(Struct, frozen=True):
-    """What is asked of every target: the request, the policy, the moment (monotonic seconds), and the target that the
-    default route gives a name that nobody accepts."""
+    """What is asked of every target: the request, the policy, the moment (monotonic seconds), and the target that
+    ``modelRoutes`` lets answer for the name."""
 
     facts: Facts
     policy: Policy
@@ -34,23 +38,59 @@ class Question(Struct, frozen=True):
 
 
 Check = Callable[[View, Question], str | None]
+Checks = Sequence[tuple[str, Check]]
 
 
-def reject(view: View, question: Question) -> Rejection | None:
-    """The first reason why this target is not allowed, ``None`` where it is."""
-    for code, check in _CHECKS:
+def question_of(facts: Facts, snapshot: Snapshot, policy: Policy) -> Question:
+    return Question(facts, policy, snapshot.now, _routed(facts, snapshot, policy))
+
+
+def checks_for(question: Question) -> Checks:
+    """Those that could find something in a target, in their order."""
+    facts, asked = question.facts, question.facts.requirements
+    idle = {
+        "model_not_found": facts.model == AUTO,
+        "model_not_allowed": asked.allowed_models is None,
+        "target_not_allowed": asked.allowed_targets is None,
+        "not_asked_for": asked.target is None,
+        "compliance": not asked.compliance,
+        "residency": asked.region is None,
+        "unsupported": not facts.needs and not facts.stream,
+        "capability": facts.complexity < COMPLEX,
+        "cost": asked.max_usd_per_1k_tokens is None,
+        "external_disabled": question.policy.enable_external_fallback,
+        "latency": asked.max_latency_ms is None,
+    }
+    return [entry for entry in _CHECKS if not idle.get(entry[0], False)]
+
+
+def reject(view: View, question: Question, checks: Checks | None = None) -> Rejection | None:
+    """The first reason why this target is not allowed, ``None`` where it is. ``checks`` are those for the question."""
+    for code, check in checks_for(question) if checks is None else checks:
         detail = check(view, question)
         if detail is not None:
             return Rejection(view.target.name, code, detail)
     return None
 
 
-def accepts(target: Target, facts: Facts) -> bool:
-    """Whether the target answers for the model name that was asked for."""
+def accepts(target: Target, facts: Facts, policy: Policy) -> bool:
+    """Whether the target answers by itself for the model name that was asked for."""
     model = facts.model
-    if model in (target.model, AUTO):
+    if model == target.model or model == AUTO:
         return True
-    return not facts.requirements.exact_model and (target.any_model or model in target.aliases)
+    if facts.requirements.exact_model:
+        return False
+    return target.any_model or model in target.aliases or model in policy.shortcuts
+
+
+def _routed(facts: Facts, snapshot: Snapshot, policy: Policy) -> str | None:
+    """Whom ``modelRoutes`` lets answer: for a name of its own entry, or by ``default`` for one that nobody accepts."""
+    if facts.requirements.exact_model:
+        return None
+    route = policy.routes.get(facts.model)
+    if route is not None or policy.default_target is None:
+        return route
+    return None if any(accepts(view.target, facts, policy) for view in snapshot.views) else policy.default_target
 
 
 def is_called(target: Target, name: str) -> bool:
@@ -63,7 +103,7 @@ def is_called(target: Target, name: str) -> bool:
 
 def _model(view: View, question: Question) -> str | None:
     facts = question.facts
-    if accepts(view.target, facts) or view.target.name == question.routed:
+    if accepts(view.target, facts, question.policy) or view.target.name == question.routed:
         return None
     if facts.requirements.exact_model:
         return f"does not answer as exactly {facts.model!r}"
@@ -75,7 +115,7 @@ def _model_scope(view: View, question: Question) -> str | None:
     model = question.facts.model
     if allowed is None or model in allowed:
         return None
-    if model != AUTO:
+    if model != AUTO and model not in question.policy.shortcuts:
         return f"the key does not cover the model {model!r}"
     target = view.target
     if target.any_model or target.model in allowed or target.aliases & allowed:
@@ -105,15 +145,15 @@ def _compliance(view: View, question: Question) -> str | None:
 
 def _residency(view: View, question: Question) -> str | None:
     region = question.facts.requirements.region
-    if region is None or view.target.region == region:
+    if region is None or within(view.target.region, region):
         return None
     return f"{region} required, this is {view.target.region or 'nowhere stated'}"
 
 
 def _needs(view: View, question: Question) -> str | None:
     needs = question.facts.needs
-    if not needs:
-        return None
+    if question.facts.stream:
+        needs |= _STREAM
     unmet = needs & question.policy.unsupported.get(view.target.wire, frozenset())
     if view.target.kind == "cluster":
         unmet |= (needs & DECLARED_NEEDS) - view.target.capabilities
@@ -155,10 +195,14 @@ def _external(view: View, question: Question) -> str | None:
 
 
 def _latency(view: View, question: Question) -> str | None:
-    limit, p95 = question.facts.requirements.max_latency_ms, view.p95_latency_ms
-    if limit is None or p95 is None or p95 <= limit:
+    limit, p95_ms = question.facts.requirements.max_latency_ms, view.p95_latency_ms
+    if limit is None:
         return None
-    return f"p95 is {p95:.0f} ms, at most {limit} allowed"
+    if p95_ms is not None and p95_ms > limit:
+        return f"p95 is {p95_ms:.0f} ms, at most {limit} allowed"
+    speed = view.target.prefill_tokens_per_second
+    reading_ms = question.facts.input_tokens * 1000 / speed if speed else 0.0
+    return f"reading the prompt takes {reading_ms:.0f} ms, at most {limit} allowed" if reading_ms > limit else None
 
 
 def _state(view: View, _question: Question) -> str | None:
@@ -209,7 +253,9 @@ _CHECKS = _LASTING + _PASSING
 LASTING = frozenset(code for code, _ in _LASTING)
 PASSING = frozenset(code for code, _ in _PASSING)
 SCOPES = frozenset({"model_not_allowed", "target_not_allowed"})
-DEMANDS = frozenset({"compliance", "residency", "cost", "external_disabled", "latency"})
+RULE = "rule"
+"""The code of a target that the matching rule does not let answer."""
+DEMANDS = frozenset({"compliance", "residency", "cost", "external_disabled", "latency", RULE})
 """What somebody demanded and nobody guarantees."""
 UNAVAILABLE = PASSING - DEMANDS
 """What is wrong with a target that would be allowed if only it were up."""

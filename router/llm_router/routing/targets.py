@@ -12,6 +12,8 @@ from ..errors import ConfigError, Problem
 from ..model import Target
 from ..pricing.list_prices import PriceBook
 
+DEFAULT_ROUTE = "default"
+
 DISCOVERED_MODEL = "default"
 """Stands for the model of a cluster that declares none: it answers with the first one that it turns out to serve."""
 
@@ -44,21 +46,43 @@ def build_targets(config: Config, prices: PriceBook) -> tuple[Target, ...]:
 def default_target(config: Config) -> str | None:
     """The name of the target that ``modelRoutes.default`` sends unknown model names to.
 
-    The route may name a target or an owner; an owner with several models answers with its ``defaultModel``, else with
-    its first. Raises ``ConfigError`` where the name is nobody's.
+    Raises ``ConfigError`` where the route names nobody.
     """
-    route = config.router.model_routes.get("default")
-    if route is None:
-        return None
-    for owner in _owners(config):
-        names = _target_names(owner)
-        if route == owner.name and names:
-            preferred = owner.default_model if isinstance(owner, Provider) else None
-            return names[preferred] if preferred is not None else next(iter(names.values()))
-        if route in names.values():
-            return route
-    message = f"{route!r} is no cluster, enabled provider or target; known are {_known_owners(config)}"
-    raise ConfigError([Problem("router.modelRoutes.default", message)])
+    return _all_routes(config).get(DEFAULT_ROUTE)
+
+
+def route_targets(config: Config) -> dict[str, str]:
+    """Model name → the name of the target that ``modelRoutes`` names for it, ``default`` left out.
+
+    A route may name a target or an owner; an owner with several models answers with the one that is asked for, by name
+    or through ``modelMapping``, else with its ``defaultModel``, else with its first. Raises ``ConfigError`` as
+    ``default_target`` does.
+    """
+    return {model: target for model, target in _all_routes(config).items() if model != DEFAULT_ROUTE}
+
+
+def last_resort(config: Config) -> frozenset[str]:
+    """The names of the targets of ``failover.fallback``, which come after all others."""
+    fallback = config.router.failover.fallback
+    if fallback is None:
+        return frozenset()
+    return frozenset(
+        name
+        for owner in _owners(config)
+        for name in _target_names(owner).values()
+        if fallback.target in (owner.name, name)
+    )
+
+
+def declared_models(config: Config) -> frozenset[str]:
+    """Every model name to which the configuration gives a meaning of its own."""
+    served = (model for owner in _owners(config) for model in _served(owner).models)
+    return frozenset(served) | config.router.model_mapping.keys() | config.router.model_routes.keys()
+
+
+def may_be_found(config: Config) -> bool:
+    """Whether a name that nobody has now may be that of a cluster which discovery finds later."""
+    return config.discovery.method != "static"
 
 
 def enabled_providers(config: Config) -> Iterator[Provider]:
@@ -102,6 +126,35 @@ def _aliases(config: Config, owner: Owner, model: str) -> frozenset[str]:
     )
 
 
+def _all_routes(config: Config) -> dict[str, str]:
+    routes: dict[str, str] = {}
+    problems: list[Problem] = []
+    for model, name in config.router.model_routes.items():
+        target = _routed(config, model, name)
+        if target is None and may_be_found(config):
+            continue
+        if target is None:
+            message = f"{name!r} is no cluster, enabled provider or target; known are {_known_owners(config)}"
+            problems.append(Problem(f"router.modelRoutes.{model}", message))
+        else:
+            routes[model] = target
+    if problems:
+        raise ConfigError(problems)
+    return routes
+
+
+def _routed(config: Config, model: str, name: str) -> str | None:
+    for owner in _owners(config):
+        names = _target_names(owner)
+        if name in names.values():
+            return name
+        if name == owner.name and names:
+            mapped = config.router.model_mapping.get(model, {}).get(name)
+            default = owner.default_model if isinstance(owner, Provider) else None
+            return next((names[m] for m in (model, mapped, default) if m in names), next(iter(names.values())))
+    return None
+
+
 def _cluster_targets(cluster: Cluster, config: Config) -> Iterator[Target]:
     served, names = _served(cluster), _target_names(cluster)
     for model, context_length in served.models.items():
@@ -119,6 +172,7 @@ def _cluster_targets(cluster: Cluster, config: Config) -> Iterator[Target]:
             capabilities=frozenset(cluster.capabilities),
             context_length=context_length,
             priority=cluster.priority,
+            weight=cluster.weight,
             always_on=cluster.scaling.min_nodes >= 1,
             prefill_tokens_per_second=cluster.capacity.prefill_tokens_per_second,
         )
@@ -141,6 +195,7 @@ def _provider_targets(provider: Provider, config: Config, prices: PriceBook) -> 
             compliance=frozenset(provider.compliance),
             context_length=context_length or prices.context_length(kind.price_id, model),
             priority=provider.priority,
+            weight=provider.weight,
             list_price=prices.lookup(kind.price_id, model) if price is None else prices.configured(price),
         )
 
@@ -172,6 +227,8 @@ def _mapping_problems(config: Config) -> Iterator[Problem]:
         for name, model in models.items():
             path = f"router.modelMapping.{alias}.{name}"
             if name in disabled:
+                continue
+            if name not in owners and may_be_found(config):
                 continue
             if name not in owners:
                 yield Problem(path, f"{name!r} is no cluster or provider; known are {_known_owners(config)}")

@@ -1,4 +1,4 @@
-"""How long targets take to their first content token, over a rolling window of real requests."""
+"""How long targets take, to the first content or to the end of the answer, over a rolling window of real requests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class LatencyWindow:
         self._window_s, self._percentile = window_s, percentile
         self._samples: deque[tuple[float, float]] = deque(maxlen=KEPT)
 
-    def add(self, now: float, first_token_ms: float) -> None:
-        self._samples.append((now, first_token_ms))
+    def add(self, now: float, ms: float) -> None:
+        self._samples.append((now, ms))
 
     def figures(self, now: float) -> tuple[float | None, float | None]:
         """``(configured percentile, median)`` in ms, ``None`` where the window is empty."""

@@ -6,6 +6,7 @@ one frozen view, so a snapshot that somebody holds never changes under his hands
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -32,18 +33,23 @@ class Board:
         self._statuses: dict[str, ClusterStatus] = {}
         self._clock = clock
         self._taken: tuple[View, ...] | None = None
+        self._latency_until = math.inf
 
     def snapshot(self) -> Snapshot:
+        now = self._clock()
+        if now > self._latency_until:
+            self._forget_latencies(now)
         if self._taken is None:
             self._taken = tuple(self._views.values())
-        return Snapshot(self._taken, self._clock())
+        return Snapshot(self._taken, now)
 
     def view(self, target: str) -> View:
         return self._views[target]
 
     def post(self, target: str, **changes: Any) -> None:
         """Replace these fields of the target's view."""
-        self._views[target] = msgspec.structs.replace(self._views[target], **changes)
+        self._views[target] = view = msgspec.structs.replace(self._views[target], **changes)
+        self._latency_until = min(self._latency_until, view.latency_until)
         self._taken = None
 
     def post_owner(self, owner: str, **changes: Any) -> None:
@@ -70,4 +76,16 @@ class Board:
                 self._views[name] = msgspec.structs.replace(view, **_OF_STANDINGS)
         owners = {view.target.owner for view in self._views.values()}
         self._statuses.update({name: status for name, status in old._statuses.items() if name in owners})
+        self._latency_until = min((view.latency_until for view in self._views.values()), default=math.inf)
         self._taken = None
+
+    def _forget_latencies(self, now: float) -> None:
+        """Whoever has not answered for a whole window is as one that was never measured: he may be tried again."""
+        for name, view in self._views.items():
+            if view.latency_until < now:
+                self._views[name] = msgspec.structs.replace(view, **_UNMEASURED)
+        self._latency_until = min((view.latency_until for view in self._views.values()), default=math.inf)
+        self._taken = None
+
+
+_UNMEASURED = {"p95_latency_ms": None, "p95_total_ms": None, "first_token_ms": None, "latency_until": math.inf}

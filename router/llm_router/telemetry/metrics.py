@@ -1,8 +1,9 @@
-"""Every metric of the router, by its exact name. Label values come from the configuration only."""
+"""Every metric of the router, by its exact name. Label values come from the configuration and from discovery only."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import Generic, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -85,6 +86,10 @@ class Metrics:
         self._savings = _Children(
             gauge("llm_router_savings_usd_total", "Baseline cost minus actual cost, USD.", "baseline")
         )
+        self._discovery_up = gauge(
+            "llm_router_discovery_up", "1 if the last answer stands, 0 while an earlier one has to do.", "method"
+        )
+        self._discovery_clusters = gauge("llm_router_discovery_clusters", "Clusters in use from discovery.", "method")
         self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
         # Usage that no price is known for is counted, never priced at nothing.
         self._unpriced = counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
@@ -144,6 +149,17 @@ class Metrics:
             else:
                 self._cluster_cost.remove(name, cloud, basis)
 
+    def cluster_gone(self, name: str, cloud: str, region: str, targets: Iterable[str]) -> None:
+        """What is no longer known has no health and no cost; what it did in its time stays counted."""
+        self._cluster_health.remove(name, cloud, region)
+        for basis in get_args(Basis):
+            self._cluster_cost.remove(name, cloud, basis)
+        self._queue_depth.remove(name)
+        self._pool_wanted.remove(name)
+        for target in targets:
+            self._circuit.remove(target)
+            self._pending.remove(target)
+
     def queue(self, cluster: str, depth: int) -> None:
         self._queue_depth.labels(cluster).set(depth)
 
@@ -153,6 +169,12 @@ class Metrics:
     def target(self, name: str, circuit: str, pending: int) -> None:
         self._circuit.labels(name).set(CIRCUIT_STATES[circuit])
         self._pending.labels(name).set(pending)
+
+    def discovered(self, method: str, clusters: int, *, up: bool) -> None:
+        """The methods used before have no series: after a reload another may have taken their place."""
+        for gauge, value in ((self._discovery_up, float(up)), (self._discovery_clusters, float(clusters))):
+            gauge.clear()
+            gauge.labels(method).set(value)
 
     def reloaded(self, success: bool) -> None:
         self._reload.set(success)

@@ -46,6 +46,18 @@ def test_scopes_are_kept(file: Path) -> None:
     assert key.expires == datetime(2030, 12, 31, 12, tzinfo=UTC).timestamp()
 
 
+def test_an_empty_list_of_strategies_forbids_all_and_survives_the_next_change(file: Path) -> None:
+    create(file, "none", strategies=[])
+    create(file, "some", strategies=["latency", "cost"])
+    create(file, "all")
+    assert [key.strategies for key in load_keys(file)] == [frozenset(), frozenset({"cost", "latency"}), None]
+
+
+def test_a_strategy_that_there_is_not_is_refused(file: Path) -> None:
+    (problem,) = refusal(lambda: create(file, "a", strategies=["cheapest"]))
+    assert "must be one of hybrid, cost" in problem.message
+
+
 def test_a_day_is_the_last_one_on_which_a_key_is_good(file: Path) -> None:
     key = create(file, "a", expires="2030-12-31")
     ring = KeyRing(load_keys(file))

@@ -144,7 +144,7 @@ def test_requirements_are_obeyed_before_a_byte_leaves(router: Running, standins:
 def test_models_are_listed_in_openais_shape(router: Running) -> None:
     listed = router.client.get("/v1/models").json()
     assert listed["object"] == "list"
-    assert [model["id"] for model in listed["data"]] == ["auto", *MODELS.values()]
+    assert [model["id"] for model in listed["data"]] == ["auto", "fast", "cheap", *MODELS.values()]
     assert router.client.get(f"/v1/models/{MODELS['gemini']}").json()["owned_by"] == "gemini"
     assert router.client.get("/v1/models/nope").json()["error"]["code"] == "model_not_found"
 
@@ -219,7 +219,7 @@ def test_with_keys_nobody_gets_in_without_one(standins: Standins, key_file: Path
         assert router.ledger.recent(1)[0].key == "search"
         assert router.chat(headers={"x-api-key": scoped}).json()["error"]["code"] == "no_compliant_target"
         listed = router.client.get("/v1/models", headers={"x-api-key": scoped}).json()["data"]
-        assert [model["id"] for model in listed] == ["auto", MODELS["gemini"]]
+        assert [model["id"] for model in listed] == ["auto", "fast", "cheap", MODELS["gemini"]]
 
 
 # ---------------------------------------------------------------- departing clients

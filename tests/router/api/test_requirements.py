@@ -7,13 +7,19 @@ import pytest
 from llm_router.admission.keys import ApiKey
 from llm_router.api.requirements import Asked, read_requirements
 from llm_router.errors import ClientError
+from llm_router.routing.vocabulary import Vocabulary
 
-CONFIGURED = frozenset({"hipaa", "our-own"})
+VOCABULARY = Vocabulary(
+    tags=frozenset({"hipaa", "our-own"}),
+    regions=frozenset({"eu-west-1", "Rack-7"}),
+    headers=frozenset({"x-team", "x-llm-session"}),
+    client_region_header="cf-ipcountry",
+)
 
 
-def asked(*headers: tuple[str, str], key: ApiKey | None = None) -> Asked:
+def asked(*headers: tuple[str, str], key: ApiKey | None = None, vocabulary: Vocabulary = VOCABULARY) -> Asked:
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-    return read_requirements(raw, key, configured_tags=CONFIGURED)
+    return read_requirements(raw, key, vocabulary)
 
 
 def test_every_header_becomes_its_requirement() -> None:
@@ -48,6 +54,9 @@ def test_tags_of_several_headers_and_of_the_key_add_up() -> None:
     ("name", "value"),
     [
         ("X-LLM-Compliance", "hippa"),
+        ("X-LLM-Region", "eu-wset-1"),
+        ("X-LLM-Region", "rack 9"),
+        ("X-LLM-Region", "eu-west-1, us-east-1"),
         ("X-LLM-Max-Latency-Ms", "0"),
         ("X-LLM-Max-Latency-Ms", "-5"),
         ("X-LLM-Max-Latency-Ms", "1e3"),
@@ -71,3 +80,82 @@ def test_nonsense_is_refused_with_the_headers_name(name: str, value: str) -> Non
 def test_one_header_with_two_values_is_refused() -> None:
     with pytest.raises(ClientError):
         asked(("X-LLM-Region", "eu-west-1"), ("X-LLM-Region", "us-east-1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("EU-West-1", "eu-west-1"),
+        ("eu", "eu"),
+        ("DE", "de"),
+        ("Rack-7", "Rack-7"),
+        ("westeurope", "westeurope"),
+        ("eu, eu-west-1", "eu-west-1"),
+        ("eu-west-1, europe, eu", "eu-west-1"),
+        ("", None),
+    ],
+)
+def test_a_region_is_one_that_is_known_and_of_nested_ones_the_narrowest(text: str, region: str | None) -> None:
+    assert asked(("X-LLM-Region", text)).requirements.region == region
+
+
+def test_two_headers_tighten_as_two_values_do() -> None:
+    both = asked(("X-LLM-Region", "eu"), ("X-LLM-Region", "ie"))
+    assert both.requirements.region == "ie"
+
+
+def test_an_unknown_region_is_told_with_the_nearest() -> None:
+    with pytest.raises(ClientError, match='did you mean "eu-west-1"'):
+        asked(("X-LLM-Region", "eu-wset-1"))
+    with pytest.raises(ClientError, match="nobody is in eu-west-1 and in us-east-1 at once"):
+        asked(("X-LLM-Region", "eu-west-1, us-east-1"))
+
+
+# ---------------------------------------------------------------- strategies
+
+
+def key(*strategies: str) -> ApiKey:
+    return ApiKey(name="k", sha256="0" * 64, strategies=frozenset(strategies))
+
+
+def test_a_strategy_may_be_asked_for_where_the_key_allows_it() -> None:
+    assert asked(("X-LLM-Strategy", "cost"), key=key("cost", "latency")).strategy == "cost"
+    assert asked(("X-LLM-Strategy", "cost"), key=ApiKey(name="k", sha256="0" * 64)).strategy == "cost"
+    assert asked(key=key()).strategy is None
+
+
+def test_another_strategy_is_403_and_says_which_ones_the_key_covers() -> None:
+    with pytest.raises(ClientError, match="it covers cost, latency") as refused:
+        asked(("X-LLM-Strategy", "weighted"), key=key("cost", "latency"))
+    assert (refused.value.status, refused.value.code) == (403, "strategy_not_allowed")
+    with pytest.raises(ClientError, match="it covers none"):
+        asked(("X-LLM-Strategy", "weighted"), key=key())
+
+
+def test_a_strategy_that_there_is_not_is_left_to_the_decision_which_knows_them() -> None:
+    assert asked(("X-LLM-Strategy", "cheapest"), key=key("cost")).strategy == "cheapest"
+
+
+# ---------------------------------------------------------------- what else a request says
+
+
+@pytest.mark.parametrize(
+    ("said", "region"), [("DE", "de"), ("eu-west-1", "eu-west-1"), ("Rack-7", "Rack-7"), ("XX", None)]
+)
+def test_where_the_caller_is_comes_from_the_proxys_header(said: str, region: str | None) -> None:
+    assert asked(("CF-IPCountry", said)).client_region == region
+
+
+def test_two_different_words_about_the_caller_are_none() -> None:
+    assert asked(("CF-IPCountry", "DE"), ("CF-IPCountry", "US")).client_region is None
+    assert asked(("CF-IPCountry", "DE"), ("CF-IPCountry", "DE")).client_region == "de"
+
+
+def test_without_the_configured_header_nobody_says_where_the_caller_is() -> None:
+    assert asked(("CF-IPCountry", "DE"), vocabulary=Vocabulary()).client_region is None
+
+
+def test_only_headers_that_rules_name_are_kept() -> None:
+    given = (("X-Team", "search"), ("X-Team", "ads"), ("X-Secret", "s3cret"), ("X-LLM-Session", "s"))
+    assert asked(*given).headers == (("x-team", "search"), ("x-team", "ads"), ("x-llm-session", "s"))
+    assert asked(*given, vocabulary=Vocabulary()).headers == ()

@@ -11,8 +11,8 @@ import pytest
 import trustme
 
 from llm_router.config import check as checking
-from llm_router.config.check import REFUSALS, WEAKNESSES, check, one_per_path
-from llm_router.config.checks import clusters, listeners, names, providers, routing, unavailable
+from llm_router.config.check import REFUSALS, REMARKS, WEAKNESSES, check, one_per_path
+from llm_router.config.checks import clusters, discovery, listeners, names, providers, routing, rules, unavailable
 from llm_router.config.checks.draft import Draft
 from llm_router.config.decode import SecretUse
 from llm_router.config.findings import Finding, show
@@ -23,7 +23,7 @@ from llm_router.errors import ConfigError
 from tests.router.config.environment import ENV, gate_key
 
 
-@pytest.mark.parametrize("module", [clusters, listeners, names, providers, routing, unavailable])
+@pytest.mark.parametrize("module", [clusters, discovery, listeners, names, providers, routing, rules, unavailable])
 def test_no_check_is_written_and_forgotten(module: ModuleType) -> None:
     written = {
         function
@@ -31,7 +31,7 @@ def test_no_check_is_written_and_forgotten(module: ModuleType) -> None:
         if function.__module__ == module.__name__ and list(inspect.signature(function).parameters) == ["draft"]
     }
     assert written
-    assert written <= {*REFUSALS, *WEAKNESSES}
+    assert written <= {*REFUSALS, *WEAKNESSES, *REMARKS}
 
 
 def drafted(*, host: str = "127.0.0.1", admin: str = "127.0.0.1", secret: str = "your-shared-secret") -> Draft:  # noqa: S107

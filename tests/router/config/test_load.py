@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_router.config.findings import Finding
-from llm_router.config.load import MAX_PROBLEMS, load, load_struct, parse
+from llm_router.config.load import load, load_struct, parse
+from llm_router.config.refused import MAX_PROBLEMS
 from llm_router.config.scalars import FilePath, Seconds, Secret
 from llm_router.config.schema import Base, Config
 from llm_router.config.yaml_writer import dump

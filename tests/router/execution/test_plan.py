@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_router.config.schema import Failover
+from llm_router.config.schema import Failover, Fallback
 from llm_router.errors import (
     AttemptFailed,
     ConnectFailed,
@@ -98,3 +98,53 @@ def test_context_overflow_goes_only_to_larger_windows() -> None:
 def test_a_target_never_answers_twice_by_failover() -> None:
     asked = followed([SILENT] * 10, Failover(max_retries=10))
     assert asked == ["a", "b", "c", "d"]
+
+
+# ---------------------------------------------------------------- the last resort
+
+RATE_LIMITED, QUOTA = refused(429), refused(429, "insufficient_quota", quota=True)
+
+
+def with_resort(target: str = "d", max_retries: int = 2, **fallback: bool) -> Failover:
+    return Failover(max_retries=max_retries, fallback=Fallback(target=target, **fallback))
+
+
+def test_the_last_follow_up_is_the_last_resorts() -> None:
+    assert followed([SILENT] * 9, with_resort()) == ["a", "b", "d"]
+    assert followed([SILENT] * 9, with_resort(max_retries=10)) == ["a", "b", "c", "d"]
+    assert followed([refused(503)] * 9, with_resort(max_retries=1)) == ["a", "d"], "not the same target again"
+    assert followed([SILENT] * 9, with_resort(max_retries=0)) == ["a"]
+    assert followed([SILENT] * 9, Failover(enabled=False, fallback=Fallback(target="d"))) == ["a"]
+
+
+@pytest.mark.parametrize("failure", [RATE_LIMITED, QUOTA])
+def test_on_rate_limit_says_whether_it_follows_rate_limits(failure: AttemptFailed) -> None:
+    assert followed([failure] * 9, with_resort(on_error=False)) == ["a", "b", "d"]
+    assert followed([failure] * 9, with_resort(on_rate_limit=False)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("failure", [SILENT, ConnectFailed(), UpstreamBroken(), refused(401)])
+def test_on_error_says_whether_it_follows_the_rest(failure: AttemptFailed) -> None:
+    assert followed([failure] * 9, with_resort(on_rate_limit=False)) == ["a", "b", "d"]
+    assert followed([failure] * 9, with_resort(on_error=False)) == ["a", "b", "c"]
+
+
+def test_the_last_failure_decides() -> None:
+    assert followed([SILENT, RATE_LIMITED], with_resort(on_error=False)) == ["a", "b", "d"]
+    assert followed([RATE_LIMITED, SILENT], with_resort(on_error=False)) == ["a", "b", "c"]
+
+
+def test_a_last_resort_that_is_not_among_the_choices_is_never_asked() -> None:
+    assert followed([SILENT] * 9, with_resort("elsewhere", max_retries=10)) == ["a", "b", "c", "d"]
+
+
+def test_a_last_resort_that_is_the_first_choice_is_asked_first_and_once() -> None:
+    assert followed([SILENT] * 9, with_resort("a", max_retries=10)) == ["a", "b", "c", "d"]
+
+
+def test_the_callers_own_mistake_does_not_reach_the_last_resort_and_a_smaller_window_does_not_help() -> None:
+    assert followed([refused(400)], with_resort()) == ["a"]
+    overflow = refused(400, "context_length_exceeded")
+    small, same, larger = choice("small", 2048), choice("same", 2048), choice("larger", 8192)
+    assert followed([overflow], with_resort("same"), small, same) == ["small"]
+    assert followed([overflow], with_resort("larger"), small, same, larger) == ["small", "larger"]

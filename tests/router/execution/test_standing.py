@@ -94,6 +94,25 @@ def test_what_is_not_the_targets_fault_changes_nothing(world: World, failure: At
     assert world.view.retry_at == 0.0
 
 
+def test_the_time_to_the_end_has_a_window_of_its_own(world: World) -> None:
+    for ms in range(1, 101):
+        world.standing.succeeded(1.0, float(ms))
+    assert (world.view.p95_latency_ms, world.view.p95_total_ms) == (1.0, 95.0)
+    world.standing.succeeded(None, None)
+    assert world.view.p95_total_ms == 95.0
+
+
+def test_who_has_not_answered_for_a_window_is_unmeasured_in_the_next_snapshot(world: World) -> None:
+    world.standing.succeeded(9000.0, 9000.0)
+    world.now += 60
+    assert world.board.snapshot().views[0].p95_latency_ms == 9000.0
+    world.now += 1
+    view = world.board.snapshot().views[0]
+    assert (view.p95_latency_ms, view.p95_total_ms, view.first_token_ms) == (None, None, None)
+    world.standing.succeeded(5.0, 7.0)
+    assert world.board.snapshot().views[0].p95_total_ms == 7.0
+
+
 def test_latency_is_the_windows_percentile_and_forgets(world: World) -> None:
     for ms in range(1, 101):
         world.standing.succeeded(float(ms))

@@ -222,3 +222,24 @@ def test_a_pool_that_gets_dearer_or_slower_never_looks_cheaper(price: float, spe
 
     assert capacity_cost(price * factor, speed) > capacity_cost(price, speed)
     assert capacity_cost(price, speed * factor) < capacity_cost(price, speed)
+
+
+@given(st.none() | st.builds(make_status), sane)
+def test_a_fixed_cost_decides_whatever_is_reported_and_a_prompt_token_costs_as_much(
+    status: ClusterStatus | None, usd: float
+) -> None:
+    cost = cluster_cost(make_cluster(cost_per_1k_tokens=usd), Cost(basis="realised"), status, NOW)
+    assert (cost.capacity, cost.decision, cost.input_ratio, cost.price_source) == (usd, usd, 1.0, "config")
+
+
+def test_beside_a_fixed_cost_the_other_bases_are_still_published() -> None:
+    fixed = cluster_cost(make_cluster(cost_per_1k_tokens=0.5), Cost(), make_status(), NOW)
+    live = cluster_cost(make_cluster(), Cost(), make_status(), NOW)
+    assert (fixed.realised, fixed.marginal) == (live.realised, live.marginal)
+
+
+@pytest.mark.parametrize("usd", NONSENSE)
+def test_a_fixed_cost_that_is_nonsense_is_none(usd: float) -> None:
+    assert cluster_cost(make_cluster(cost_per_1k_tokens=usd), Cost(), None, NOW) == cluster_cost(
+        make_cluster(), Cost(), None, NOW
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import timeit
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from llm_router.config.schema import Cluster, Config, Provider, Router
-from llm_router.errors import ConfigError, NoTarget
+from llm_router.config.schema import Cluster, Config, Failover, Fallback, Provider, Router
+from llm_router.errors import NoTarget
 from llm_router.model import Decision, Facts, View
 from llm_router.pricing.estimate import estimate
 from llm_router.routing.complexity import COMPLEX
@@ -127,6 +126,40 @@ def test_the_default_route_obeys_requirements() -> None:
     assert caught.value.code == "no_compliant_target"
 
 
+def test_a_route_lets_its_target_answer_for_the_name_whatever_the_strategy() -> None:
+    policy = Policy(routes={"gpt-4": "openai"})
+    views = snapshot(cluster("aws"), provider("openai", any_model=False), provider("other", any_model=False))
+    assert names(decide(facts("gpt-4"), views, policy)) == ["aws", "openai"]
+    assert names(decide(facts("gpt-4", strategy="model"), views, policy)) == ["openai", "aws"]
+    with pytest.raises(NoTarget):
+        decide(facts("gpt-4", exact_model=True), views, policy)
+
+
+def test_model_goes_by_the_names_own_route_then_by_default() -> None:
+    policy = Policy(strategy="model", routes={"gpt-4": "openai"}, default_target="other")
+    views = snapshot(cluster("aws"), provider("openai"), provider("other", 9.0))
+    assert reasons(decide(facts("gpt-4"), views, policy))["openai"] == "model_route"
+    assert names(decide(facts("gpt-4"), views, policy))[0] == "openai"
+    assert names(decide(facts("anything"), views, policy))[0] == "other"
+
+
+def test_a_shortcut_is_a_strategy_by_its_name() -> None:
+    quick, thrifty = provider("quick", 0.9, p95_latency_ms=10.0), provider("thrifty", 0.001, p95_latency_ms=900.0)
+    views = snapshot(thrifty, quick)
+    fast, cheap = (decide(facts(name), views, POLICY) for name in ("fast", "cheap"))
+    assert (fast.strategy, names(fast)) == ("latency", ["quick", "thrifty"])
+    assert (cheap.strategy, names(cheap)) == ("cost", ["thrifty", "quick"])
+    asked = decide(facts("fast", strategy="cost"), views, POLICY)
+    assert (asked.strategy, names(asked)) == ("cost", ["thrifty", "quick"])
+
+
+def test_a_shortcut_that_the_configuration_declares_is_an_ordinary_name() -> None:
+    policy = Policy(shortcuts={"cheap": "cost"})
+    views = snapshot(cluster("aws", any_model=False, aliases=frozenset({"fast"})), provider("openai", any_model=False))
+    decision = decide(facts("fast"), views, policy)
+    assert (decision.strategy, names(decision)) == ("hybrid", ["aws"])
+
+
 # ---------------------------------------------------------------- the baseline
 
 
@@ -169,7 +202,9 @@ def test_the_policy_is_what_the_configuration_says() -> None:
             enable_external_fallback=False,
             max_latency_ms=700,
             max_queue_depth=3,
-            model_routes={"default": "openai"},
+            model_routes={"default": "openai", "gpt-4": "openai"},
+            model_mapping={"fast": {"openai": "gpt-5.4-mini"}},
+            failover=Failover(fallback=Fallback(target="aws")),
         ),
     )
     unsupported = {"anthropic": frozenset({"n"})}
@@ -180,20 +215,19 @@ def test_the_policy_is_what_the_configuration_says() -> None:
         max_latency_ms=700,
         max_queue_depth=3,
         default_target="openai",
+        routes={"gpt-4": "openai"},
+        shortcuts={"cheap": "cost"},
+        last_resort=frozenset({"aws"}),
         unsupported=unsupported,
     )
-
-
-def test_a_strategy_that_is_not_available_is_refused_with_those_that_are() -> None:
-    with pytest.raises(ConfigError, match=r"router\.routingStrategy: 'round_robin' .* hybrid, cost"):
-        policy_of(Config(router=Router(routing_strategy="round_robin")), {})
 
 
 # ---------------------------------------------------------------- nobody who breaks a requirement, ever
 
 TAGS = ("hipaa", "gdpr")
 tags = st.frozensets(st.sampled_from(TAGS))
-regions = st.sampled_from(["eu", "us", ""])
+regions = st.sampled_from(["rack-1", "rack-2", ""])
+"""On no map, so that each is met by itself alone; the law of the known ones has tests of its own."""
 costs = st.none() | st.sampled_from([0.0005, 0.002, 0.05])
 optional_ms = st.none() | st.sampled_from([100.0, 900.0, 6000.0])
 common = {
@@ -266,6 +300,9 @@ policies = st.builds(
 )
 
 
+BY_POSITION = frozenset({"failover", "round_robin", "weighted"})
+
+
 def breaches(view: View, asked: Facts, policy: Policy) -> list[str]:
     """The requirements, stated a second time and otherwise than in the code under test."""
     target, demand = view.target, asked.requirements
@@ -277,7 +314,7 @@ def breaches(view: View, asked: Facts, policy: Policy) -> list[str]:
         "models": demand.allowed_models is None or asked.model in demand.allowed_models | {"auto"},
         "exact": not demand.exact_model or asked.model in (target.model, "auto"),
         "compliance": all(tag in target.compliance for tag in demand.compliance),
-        "residency": demand.region is None or demand.region == target.region,
+        "residency": demand.region in (None, target.region),
         "wire": target.wire != "anthropic" or "n" not in asked.needs,
         "vision": target.kind != "cluster" or "vision" not in asked.needs or "vision" in target.capabilities,
         "simple": asked.complexity < COMPLEX
@@ -325,30 +362,12 @@ def test_the_order_of_the_configuration_does_not_matter(
             return refused.status, refused.code
         return decision.choices, decision.baseline, set(decision.rejected)
 
-    assert outcome(fleet) == outcome(shuffled)
-
-
-def test_no_combination_of_tags_regions_health_and_strategy_slips_through() -> None:
-    subsets = [frozenset(chosen) for size in range(3) for chosen in itertools.combinations(TAGS, size)]
-    kinds = itertools.product((cluster, provider), subsets, ("eu", "us"), ("healthy", "unhealthy", "unknown"))
-    fleet = [
-        make(f"t{number}", compliance=held, region=region, health=health)
-        for number, (make, held, region, health) in enumerate(kinds)
-    ]
-    for demanded, region, strategy in itertools.product(subsets, (None, "eu", "us"), STRATEGIES):
-        decision = decide(facts(compliance=demanded, region=region, strategy=strategy), snapshot(*fleet), POLICY)
-        expected = {
-            view.target.name
-            for view in fleet
-            if demanded <= view.target.compliance
-            and region in (None, view.target.region)
-            and view.health != "unhealthy"
-        }
-        assert set(names(decision)) == expected
+    if (asked.strategy or policy.strategy) not in BY_POSITION:
+        assert outcome(fleet) == outcome(shuffled)
 
 
 def test_a_decision_among_ten_targets_takes_microseconds() -> None:
-    """About 25 µs on one core of 2024; the bound leaves room for a busy machine."""
+    """About 20 µs on one core of 2024; the bound leaves room for a busy machine."""
     inside = [cluster(f"c{i}", 0.001 * (i + 1), prefill_tokens_per_second=100.0) for i in range(6)]
     views = snapshot(*inside, *(provider(f"p{i}") for i in range(4)))
     asked = facts("gpt-4")

@@ -9,6 +9,7 @@ import pytest
 from llm_router.errors import NoTarget
 from llm_router.model import Facts, View
 from llm_router.routing.engine import Policy, decide
+from llm_router.routing.strategies import STRATEGIES
 from tests.router.routing.views import NOW, cluster, facts, provider, snapshot
 
 
@@ -29,7 +30,7 @@ OPENAI = provider("openai", any_model=False)
 def test_a_model_that_nobody_answers_for_is_404_and_lists_those_that_are_known() -> None:
     error = refused(facts("gpt-9"), AWS, OPENAI)
     assert outcome(error) == (404, "model_not_found")
-    assert error.message == "No target answers for the model 'gpt-9'; known are auto, fast, openai-large, tiny."
+    assert error.message == "No target answers for the model 'gpt-9'; known are auto, cheap, fast, openai-large, tiny."
     assert {rejection.target for rejection in error.rejected} == {"aws", "openai"}
 
 
@@ -51,7 +52,7 @@ def test_a_pinned_target_that_does_not_answer_for_the_model_is_404() -> None:
 
 def test_long_lists_are_cut() -> None:
     fleet = [provider(f"p{number:02}", any_model=False) for number in range(30)]
-    assert refused(facts("gpt-9"), *fleet).message.endswith("p18-large and 11 more.")
+    assert refused(facts("gpt-9"), *fleet).message.endswith("p16-large and 13 more.")
 
 
 def test_an_unknown_pinned_target_is_400_and_lists_those_of_the_key() -> None:
@@ -64,7 +65,7 @@ def test_an_unknown_pinned_target_is_400_and_lists_those_of_the_key() -> None:
 def test_an_unknown_strategy_is_400() -> None:
     error = refused(facts(strategy="cheapest" + "!" * 100), AWS)
     assert outcome(error) == (400, "unknown_strategy")
-    assert "known are hybrid, cost, cluster_first, external_first, latency" in error.message
+    assert f"known are {', '.join(STRATEGIES)}." in error.message
     assert "!" * 60 not in error.message
 
 

@@ -12,6 +12,7 @@ from llm_router.routing.requirements import (
     DEMANDS,
     LASTING,
     PASSING,
+    RULE,
     SCOPES,
     UNAVAILABLE,
     Question,
@@ -56,6 +57,33 @@ def test_who_answers_for_a_model_name(asked: str, view: View, allowed: bool) -> 
 def test_an_exact_model_forbids_substitution(asked: str, allowed: bool) -> None:
     view = cluster("aws", aliases=frozenset({"fast"}))
     assert (code(view, facts(asked, exact_model=True)) is None) is allowed
+
+
+@pytest.mark.parametrize("asked", ["fast", "cheap"])
+def test_a_shortcut_is_accepted_by_everybody_unless_the_model_must_be_exact(asked: str) -> None:
+    view = provider("p", any_model=False)
+    assert code(view, facts(asked)) is None
+    assert code(view, facts(asked, exact_model=True)) == "model_not_found"
+    assert code(view, facts(asked), Policy(shortcuts={})) == "model_not_found"
+    assert code(view, facts(asked, allowed_models=frozenset({"gpt-4"}))) == "model_not_allowed"
+    assert code(view, facts(asked, allowed_models=frozenset({"p-large"}))) is None
+
+
+def test_who_cannot_stream_is_not_asked_for_a_stream() -> None:
+    policy = Policy(unsupported={"gemini": frozenset({"stream"})})
+    assert rejection(provider("p", wire="gemini"), facts(stream=True), policy) == Rejection(
+        "p", "unsupported", "cannot take stream"
+    )
+    assert code(provider("p", wire="gemini"), facts(), policy) is None
+    assert code(provider("p", wire="openai"), facts(stream=True), policy) is None
+
+
+def test_a_prompt_that_takes_too_long_to_read_breaks_a_latency_limit() -> None:
+    slow = cluster("a", prefill_tokens_per_second=100.0)
+    assert code(slow, facts(max_latency_ms=1000, input_tokens=100)) is None
+    assert rejection(slow, facts(max_latency_ms=1000, input_tokens=101)) == Rejection(
+        "a", "latency", "reading the prompt takes 1010 ms, at most 1000 allowed"
+    )
 
 
 def test_the_default_route_lets_its_target_answer_with_its_own_model() -> None:
@@ -105,9 +133,40 @@ def test_compliance_needs_every_tag() -> None:
     assert code(provider("p"), asked) == "compliance"
 
 
-@pytest.mark.parametrize(("region", "allowed"), [("eu-west-1", True), ("eu-west-10", False), ("", False)])
+@pytest.mark.parametrize(
+    ("region", "allowed"), [("eu-west-1", True), ("eu-west-10", False), ("eu", False), ("", False)]
+)
 def test_residency_is_that_region_and_no_other(region: str, allowed: bool) -> None:
     assert (code(cluster("a", region=region), facts(region="eu-west-1")) is None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("required", "region", "allowed"),
+    [
+        ("eu", "eu-west-1", True),
+        ("eu", "europe-west1", True),
+        ("eu", "westeurope", True),
+        ("eu", "eu", True),
+        ("eu", "de", True),
+        ("eu", "eu-west-2", False),  # London
+        ("eu", "europe-west6", False),  # Zurich
+        ("eu", "europe", False),
+        ("eu", "us", False),
+        ("eu", "nowhere-known", False),
+        ("de", "eu-central-1", True),
+        ("de", "eu", False),
+        ("uk", "ukwest", True),
+        ("apac", "ap-southeast-2", True),
+        ("us", "us", True),
+        ("us", "us-gov-west-1", True),
+        ("us", "northamerica-northeast1", False),
+        ("rack-7", "rack-7", True),
+    ],
+)
+def test_a_family_or_a_country_is_met_by_every_region_that_lies_in_it(
+    required: str, region: str, allowed: bool
+) -> None:
+    assert (code(cluster("a", region=region), facts(region=required)) is None) is allowed
 
 
 def test_a_wire_that_cannot_express_a_need_is_out() -> None:
@@ -208,5 +267,5 @@ def test_a_lasting_reason_is_named_before_a_passing_one() -> None:
 def test_the_classes_of_codes_are_complete_and_apart() -> None:
     assert not LASTING & PASSING
     assert LASTING >= SCOPES
-    assert LASTING | PASSING >= DEMANDS
+    assert DEMANDS - {RULE} <= LASTING | PASSING
     assert PASSING - {"latency"} == UNAVAILABLE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ..findings import Finding, Path
+from ..findings import Finding, Path, meant, nearest, quote
 from ..hosts import is_loopback, url_fault
+from ..regions import CLOUDS, PLACES
 from ..schema import Cluster
 from ..secrets import hmac_key
 from .draft import Draft
@@ -61,6 +62,19 @@ def node_counts_are_sane(draft: Draft) -> Iterator[Finding]:
         if scaling.max_nodes < scaling.min_nodes:
             path: Path = ("clusters", i, "scaling", "maxNodes")
             yield Finding(path, f"{scaling.max_nodes} is below minNodes: give it at least {scaling.min_nodes}")
+
+
+def regions_are_known(draft: Draft) -> Iterator[Finding]:
+    """A region of a cloud whose regions are known here is one of them: of a misspelt one nobody knows where it lies."""
+    for i, cluster in draft.clusters():
+        regions = CLOUDS.get(cluster.provider.lower())
+        if regions is not None and cluster.region and cluster.region not in regions | PLACES.keys():
+            yield Finding(
+                ("clusters", i, "region"),
+                f"{quote(cluster.region)} is no region of {cluster.provider} that is known here"
+                f"{meant(cluster.region, sorted(regions)) if nearest(cluster.region, regions) else ''}; leave provider "
+                "out if it is one all the same: then it counts by this name alone",
+            )
 
 
 # ---------------------------------------------------------------- weak: a warning while nobody else can listen

@@ -32,6 +32,11 @@ class Draft:
         return ((i, p) for i, p in enumerate(self.config.external_providers) if p.enabled)
 
     @property
+    def names_are_final(self) -> bool:
+        """Whether a name that nobody here has is nobody's: discovery may find who has it."""
+        return self.config.discovery.method == "static"
+
+    @property
     def owners(self) -> dict[str, Cluster | Provider]:
         """Clusters and providers by name, disabled ones too."""
         clusters: dict[str, Cluster | Provider] = {c.name: c for c in self.config.clusters}

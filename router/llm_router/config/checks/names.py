@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..findings import Finding, Path, meant, quote
 from ..schema import Cluster, Provider
@@ -30,12 +30,12 @@ def models_are_unique(draft: Draft) -> Iterator[Finding]:
 
 def routes_exist(draft: Draft) -> Iterator[Finding]:
     """A route names a cluster or provider, or one target of it (``owner/model``)."""
-    names = draft.owners | {f"{o.name}/{m}": o for o in draft.owners.values() for m in _several(o)}
+    names = by_target_name(draft.owners)
     for model, name in draft.config.router.model_routes.items():
         path = ("router", "modelRoutes", model)
         owner = names.get(name)
         if owner is None:
-            yield _unknown(path, name, names)
+            yield from _unknown(draft, path, name, names)
         elif isinstance(owner, Provider) and not owner.enabled:
             yield Finding(path, f"the provider {owner.name} is disabled: enable it, or choose another")
 
@@ -47,30 +47,44 @@ def mappings_exist(draft: Draft) -> Iterator[Finding]:
             path = ("router", "modelMapping", alias, name)
             owner = owners.get(name)
             if owner is None:
-                yield _unknown(path, name, owners)
+                yield from _unknown(draft, path, name, owners)
                 continue
             served = _served(owner)
             if served and model not in served:
                 yield Finding(path, f"{name} does not serve {quote(model)}{meant(model, served)}")
 
 
+def categories_are_unique(draft: Draft) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for i, category in enumerate(draft.config.router.categories):
+        if category.name in seen:
+            message = f"{quote(category.name)} is the name of an earlier category: give all examples in one"
+            yield Finding(("router", "categories", i, "name"), message)
+        seen.add(category.name)
+
+
 def fallback_exists(draft: Draft) -> Iterator[Finding]:
-    fallback = draft.config.router.failover.fallback
-    if fallback is not None and fallback.target not in draft.owners:
-        yield _unknown(("router", "failover", "fallback", "target"), fallback.target, draft.owners)
+    """The last resort is somebody who may be asked, after something."""
+    router = draft.config.router
+    fallback = router.failover.fallback
+    if fallback is None:
+        return
+    path: Path = ("router", "failover", "fallback")
+    names = by_target_name(draft.owners)
+    owner = names.get(fallback.target)
+    if owner is None:
+        yield from _unknown(draft, (*path, "target"), fallback.target, names)
+    elif isinstance(owner, Provider) and not owner.enabled:
+        yield Finding((*path, "target"), f"the provider {owner.name} is disabled: enable it, or choose another")
+    elif isinstance(owner, Provider) and not router.enable_external_fallback:
+        yield Finding((*path, "target"), f"{owner.name} is a provider, and router.enableExternalFallback is false")
+    if not fallback.on_error and not fallback.on_rate_limit:
+        yield Finding(path, "neither onError nor onRateLimit: it would follow nothing; allow one, or remove it")
 
 
-def rules_exist(draft: Draft) -> Iterator[Finding]:
-    owners = draft.owners
-    for i, rule in enumerate(draft.config.rules):
-        for j, action in enumerate(rule.actions):
-            path: Path = ("rules", i, "actions", j)
-            named: list[tuple[Path, str]] = [((*path, "target"), action.target)] if action.target else []
-            named += [((*path, "targets", k), name) for k, name in enumerate(action.targets)]
-            named += [((*path, "failoverTargets", k), name) for k, name in enumerate(action.failover_targets)]
-            for where, name in named:
-                if name not in owners:
-                    yield _unknown(where, name, owners)
+def by_target_name(owners: Mapping[str, Cluster | Provider]) -> dict[str, Cluster | Provider]:
+    """Owners by their own names and by those of their targets: ``owner/model`` where there are several models."""
+    return {**owners, **{f"{owner.name}/{model}": owner for owner in owners.values() for model in _several(owner)}}
 
 
 def _listed(owner: Cluster | Provider) -> list[str]:
@@ -96,5 +110,6 @@ def _repeated(path: Path, names: list[str]) -> Iterator[Finding]:
             yield Finding((*path, i), f"{quote(name)} is in the list already: keep one")
 
 
-def _unknown(path: Path, name: str, owners: Iterable[str]) -> Finding:
-    return Finding(path, f"no cluster or provider is called {quote(name)}{meant(name, owners)}")
+def _unknown(draft: Draft, path: Path, name: str, owners: Iterable[str]) -> Iterator[Finding]:
+    if draft.names_are_final:
+        yield Finding(path, f"no cluster or provider is called {quote(name)}{meant(name, owners)}")

@@ -8,15 +8,13 @@ from typing import Any
 from ..findings import Finding, quote
 from ..hosts import url_fault
 from ..providers import NOT_YET_AVAILABLE, PROVIDER_TYPES, nearest_type
+from ..request_headers import CREDENTIAL_HEADERS
 from ..schema import Provider
 from .draft import Draft
 
 _SET_BY_THE_ROUTER = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "te", "trailer", "upgrade"}
     | {"accept-encoding", "expect", "keep-alive", "proxy-connection"}
-)
-_CREDENTIALS = frozenset(
-    {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie"}
 )
 
 
@@ -57,7 +55,7 @@ def headers_are_free(draft: Draft) -> Iterator[Finding]:
         for name in provider.headers:
             lower = name.lower()
             path = ("externalProviders", i, "headers", name)
-            if lower in _CREDENTIALS:
+            if lower in CREDENTIAL_HEADERS:
                 yield Finding(path, "credentials do not belong here: use apiKey")
             elif lower in _SET_BY_THE_ROUTER or lower.startswith(("x-llmr-", "x-llm-router-")):
                 yield Finding(path, "the router sets this header itself: remove it")

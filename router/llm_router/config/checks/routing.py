@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..findings import Finding
+from ..findings import Finding, Path
+from ..request_headers import CREDENTIAL_HEADERS
 from .draft import Draft
 
 _RETRYABLE_4XX = frozenset({408, 409, 425, 429})
 
 
 def somebody_can_answer(draft: Draft) -> Iterator[Finding]:
-    if not draft.config.clusters and not any(True for _ in draft.providers()):
+    if draft.names_are_final and not draft.config.clusters and not any(True for _ in draft.providers()):
         yield Finding((), "nobody could answer: give at least one of clusters, or one enabled of externalProviders")
 
 
@@ -43,3 +44,24 @@ def same_target_retries_fit(draft: Draft) -> Iterator[Finding]:
     if failover.max_retries and failover.same_target_retries > failover.max_retries:
         path = ("router", "failover", "sameTargetRetries")
         yield Finding(path, f"more than maxRetries allows in all: give it at most {failover.max_retries}")
+
+
+def strategy_has_what_it_needs(draft: Draft) -> Iterator[Finding]:
+    router = draft.config.router
+    path: Path = ("router", "routingStrategy")
+    if router.routing_strategy == "model" and not router.model_routes:
+        yield Finding(path, "the strategy model goes by router.modelRoutes: give it an entry, or choose another")
+    if router.routing_strategy == "nearest" and router.client_region_header is None:
+        yield Finding(
+            path, "the strategy nearest must know where callers are: name the proxy's header in clientRegionHeader"
+        )
+    weights = [cluster.weight for _, cluster in draft.clusters()]
+    weights += [provider.weight for _, provider in draft.providers()]
+    if router.routing_strategy == "weighted" and draft.names_are_final and weights and not any(weights):
+        yield Finding(path, "every weight is 0, and the strategy weighted goes by them: give one more than 0")
+
+
+def client_region_header_is_the_proxys(draft: Draft) -> Iterator[Finding]:
+    header = (draft.config.router.client_region_header or "").lower()
+    if header in CREDENTIAL_HEADERS or header.startswith("x-llm-"):
+        yield Finding(("router", "clientRegionHeader"), "callers set this header themselves: choose one of the proxy's")

@@ -1,25 +1,24 @@
-"""The strategies by the names that the configuration and ``X-LLM-Strategy`` use."""
+"""The strategies by the names that the configuration and ``X-LLM-Strategy`` use.
+
+Their registry is ``config.schema.Strategy``: for each name there is a module here, with a function of that name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
+from typing import get_args
 
-from .base import Candidate, Order, Strategy
-from .cluster_first import cluster_first
-from .cost import cost
-from .external_first import external_first
-from .hybrid import hybrid
-from .latency import latency
+from ...config import schema
+from .base import Candidate, Order, Situation, Strategy
 
-STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
-    {
-        "hybrid": hybrid,
-        "cost": cost,
-        "cluster_first": cluster_first,
-        "external_first": external_first,
-        "latency": latency,
-    }
-)
 
-__all__ = ["STRATEGIES", "Candidate", "Order", "Strategy"]
+def _load(name: str) -> Strategy:
+    strategy: Strategy = getattr(import_module(f"{__name__}.{name}"), name)
+    return strategy
+
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType({name: _load(name) for name in get_args(schema.Strategy)})
+
+__all__ = ["STRATEGIES", "Candidate", "Order", "Situation", "Strategy"]

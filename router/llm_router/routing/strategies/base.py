@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, zip_longest
 from typing import Protocol
 
 from msgspec import Struct
 
-from ...model import View
+from ...model import Facts, View
 from ..policy import Policy
+from ..turns import Turn, first_turn
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -25,13 +27,27 @@ Order = list[tuple[Candidate, str]]
 """Candidates, best first, each with the reason for its place."""
 
 
-class Strategy(Protocol):
-    """Orders candidates, best first, each with a reason. Pure: no I/O, no clock, no randomness of its own.
+class Situation(Struct, frozen=True, kw_only=True):
+    """What a strategy may know beside the candidates.
 
     ``clusters_down`` is true when no cluster is among the candidates, and one would be if it were up and healthy.
+    ``route`` is the target that ``modelRoutes`` names for this request. ``turn`` says whose turn it is.
     """
 
-    def __call__(self, candidates: Sequence[Candidate], policy: Policy, *, clusters_down: bool) -> Order: ...
+    policy: Policy
+    facts: Facts
+    clusters_down: bool = False
+    route: str | None = None
+    turn: Turn = first_turn
+
+
+class Strategy(Protocol):
+    """Orders candidates, best first, each with a reason. The candidates come in the order of the configuration.
+
+    Pure: no I/O, no clock, no randomness, and no memory but the turns that it is handed.
+    """
+
+    def __call__(self, candidates: Sequence[Candidate], situation: Situation) -> Order: ...
 
 
 def split(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
@@ -48,6 +64,16 @@ def cheapest_request(candidate: Candidate) -> tuple[float, int, str]:
 def cheapest_capacity(candidate: Candidate) -> tuple[float, int, str]:
     """Sort key: USD per 1K tokens, unknown last; ties by priority, then name."""
     return _key(candidate.usd_per_1k_tokens, candidate)
+
+
+def in_turn(candidates: Sequence[Candidate], weights: dict[str, int], turn: Turn, *, purpose: str) -> list[Candidate]:
+    """The candidates with the owner whose turn it is first. An owner has one share, however many targets: their second
+    and further ones follow when each owner had its first. ``weights`` is by owner, in the order of the candidates."""
+    targets: dict[str, list[Candidate]] = {owner: [] for owner in turn(purpose, weights)}
+    for candidate in candidates:
+        targets[candidate.view.target.owner].append(candidate)
+    rounds = zip_longest(*targets.values())
+    return [candidate for candidate in chain.from_iterable(rounds) if candidate is not None]
 
 
 def _key(usd: float | None, candidate: Candidate) -> tuple[float, int, str]:

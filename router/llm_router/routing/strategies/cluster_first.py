@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..policy import Policy
-from .base import Candidate, Order, cheapest_capacity, cheapest_request, split
+from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request, split
 
 
-def cluster_first(candidates: Sequence[Candidate], policy: Policy, *, clusters_down: bool) -> Order:
+def cluster_first(candidates: Sequence[Candidate], situation: Situation) -> Order:
     clusters, providers = split(candidates)
     return [
         *((c, "cluster_first") for c in sorted(clusters, key=cheapest_capacity)),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..policy import Policy
-from .base import Candidate, Order, cheapest_request
+from .base import Candidate, Order, Situation, cheapest_request
 
 
-def cost(candidates: Sequence[Candidate], policy: Policy, *, clusters_down: bool) -> Order:
+def cost(candidates: Sequence[Candidate], situation: Situation) -> Order:
     return [(c, "cost_cheapest") for c in sorted(candidates, key=cheapest_request)]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..policy import Policy
-from .base import Candidate, Order, cheapest_capacity, cheapest_request, split
+from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request, split
 
 
-def hybrid(candidates: Sequence[Candidate], policy: Policy, *, clusters_down: bool) -> Order:
+def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
+    policy = situation.policy
     clusters, providers = split(candidates)
     fit = sorted((c for c in clusters if _fits(c, policy)), key=_packed)
     unfit = sorted((c for c in clusters if not _fits(c, policy)), key=cheapest_capacity)
-    outside = "fallback_external" if clusters_down else "hybrid_external"
+    outside = "fallback_external" if situation.clusters_down else "hybrid_external"
     return [
         *((c, "hybrid_cluster") for c in fit),
         *((c, outside) for c in sorted(providers, key=cheapest_request)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llm_router.model import View
 from llm_router.routing.policy import Policy
-from llm_router.routing.strategies import STRATEGIES, Candidate
-from tests.router.routing.views import cluster, provider
+from llm_router.routing.strategies import STRATEGIES, Candidate, Situation
+from tests.router.routing.views import cluster, facts, provider
 
 POLICY = Policy(cluster_usd_per_1k_threshold=0.01, max_latency_ms=5000)
 
@@ -15,7 +15,8 @@ def candidate(view: View, usd: float | None, first_token_ms: float | None = None
 
 
 def order(*candidates: Candidate, clusters_down: bool = False) -> list[tuple[str, str]]:
-    ordered = STRATEGIES["hybrid"](candidates, POLICY, clusters_down=clusters_down)
+    situation = Situation(policy=POLICY, facts=facts(), clusters_down=clusters_down)
+    ordered = STRATEGIES["hybrid"](candidates, situation)
     return [(entry.view.target.name, reason) for entry, reason in ordered]
 
 

@@ -1,0 +1,35 @@
+"""docs/how-to/add-a-strategy.md works as it stands, and every strategy has its row in the documentation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from llm_router.routing.policy import Policy
+from llm_router.routing.strategies import STRATEGIES, Candidate, Situation
+from tests.router.routing.views import cluster, facts, provider
+
+DOCS = Path(__file__).parents[4] / "docs"
+
+
+def test_the_documented_strategy_passes_its_documented_test() -> None:
+    page = (DOCS / "how-to" / "add-a-strategy.md").read_text()
+    strategy, registry, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    module: dict[str, Any] = {"__name__": f"{STRATEGIES['cost'].__module__.rpartition('.')[0]}.least_busy"}
+    module["__package__"] = module["__name__"].rpartition(".")[0]
+    exec(compile(strategy, "least_busy.py", "exec", dont_inherit=True), module)  # noqa: S102 -- our own page
+    exec(compile(test, "test_least_busy.py", "exec", dont_inherit=True), module)  # noqa: S102
+    module["test_the_least_busy_is_first_and_equals_go_by_cost"]()
+    ordered = module["least_busy"](
+        [Candidate(view=cluster("a", pending=3)), Candidate(view=provider("b"))],
+        Situation(policy=Policy(), facts=facts()),
+    )
+    assert [candidate.view.target.name for candidate, _ in ordered] == ["b", "a"]
+    assert '"least_busy"' in registry
+    assert registry.startswith("Strategy = Literal[")
+
+
+def test_every_strategy_has_its_row_and_every_row_its_strategy() -> None:
+    page = (DOCS / "reference" / "strategies.md").read_text().split("## Model names")[0]
+    assert sorted(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == sorted(STRATEGIES)
