@@ -48,7 +48,7 @@ class Standing:
         self._total = LatencyWindow(latency.window, latency.percentile)
         self._window_s = latency.window
         self._pending = self._probes = 0
-        self._posted_at = float("-inf")
+        self._posted_at, self._posted_any = float("-inf"), False
 
     @property
     def pending(self) -> int:
@@ -80,7 +80,7 @@ class Standing:
             self._first_token.add(now, first_token_ms)
         if total_ms is not None:
             self._total.add(now, total_ms)
-        if now - self._posted_at >= LATENCY_POST_S:
+        if now - self._posted_at >= LATENCY_POST_S or not self._posted_any:
             self.post_latency()
         self._post_breaker()
 
@@ -88,11 +88,13 @@ class Standing:
         """Post the window's figures as they are now: old samples leave it without anything happening."""
         self._posted_at = self._clock()
         percentile, median = self._first_token.figures(self._posted_at)
+        total, _ = self._total.figures(self._posted_at)
+        self._posted_any = total is not None
         self._board.post(
             self._name,
             p95_latency_ms=percentile,
             first_token_ms=median,
-            p95_total_ms=self._total.figures(self._posted_at)[0],
+            p95_total_ms=total,
             latency_until=self._posted_at + self._window_s,
         )
 
