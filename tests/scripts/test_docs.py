@@ -40,6 +40,7 @@ from llm_router.model import ClusterStatus
 from llm_router.pricing.cluster_cost import usd_per_1k_tokens
 from llm_router.routing.requirements import LASTING, PASSING
 from llm_router.routing.strategies import STRATEGIES
+from llm_router.routing.vocabulary import Vocabulary
 from llm_router.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -247,7 +248,7 @@ def test_every_request_header_is_listed_and_its_example_is_understood() -> None:
     source = (SOURCE / "api" / "requirements.py").read_text()
     assert examples.keys() == {f"x-llm-{name}" for name in re.findall(r'given\.pop\("([a-z0-9-]+)"', source)}
     for name, example in examples.items():
-        read_requirements([(name.encode(), example.encode())], None, configured_tags=frozenset())
+        read_requirements([(name.encode(), example.encode())], None, Vocabulary(regions=frozenset({example})))
 
 
 # ---------------------------------------------------------------- reference/cli.md

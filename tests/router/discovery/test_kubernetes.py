@@ -23,7 +23,7 @@ from tests.router.discovery.kube_server import SERVICES, SLICES, ApiServer, endp
 from tests.router.discovery.scenes import Sets, config, following, gauges, means, names, until
 from tests.router.discovery.scenes import until_up as until_metric
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.built]
 numbers = count(1)
 
 
