@@ -169,6 +169,25 @@ def test_the_connection_used_last_is_used_next(stack: Stack) -> None:
     stack.against(serve, use)
 
 
+def test_a_connection_that_was_closed_while_idle_makes_way_for_the_next(stack: Stack) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        path = (await request(reader)).split(b" ")[1]
+        writer.write(OK)
+        if path != b"/last":
+            await request(reader)
+            writer.write(OK)
+
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        older, younger = await asyncio.gather(post(client, url), post(client, url.with_path("/last")))
+        assert await older.read() == await younger.read() == b"ok"
+        await upstream.closed.wait()
+        await asyncio.sleep(0.05)
+        assert await fetch(client, url) == b"ok"
+        assert upstream.connections == 2
+
+    stack.against(serve, use)
+
+
 @pytest.mark.parametrize("surplus", [b"x", b"HTTP/1.1 2"])
 def test_the_beginning_of_anything_behind_an_answer_costs_the_connection_but_not_the_answer(
     stack: Stack, surplus: bytes
@@ -196,6 +215,17 @@ def test_bytes_on_an_idle_connection_never_become_the_next_answer(stack: Stack) 
                 await upstream.closed.wait()
 
     stack.against(serve, use)
+
+
+def test_trailers_are_nobody_s_headers(stack: Stack) -> None:
+    async def use(client: Client, url: URL, upstream: Upstream) -> None:
+        for _ in range(2):
+            answer = await post(client, url)
+            assert await answer.read() == b"hi"
+            assert list(answer.headers) == ["transfer-encoding"]
+        assert upstream.connections == 1
+
+    stack.against(answering(*[CHUNKED + b"2\r\nhi\r\n0\r\nx-trailer: 1\r\n\r\n"] * 2), use)
 
 
 # ---------------------------------------------------------------- several addresses
@@ -464,6 +494,27 @@ def test_requests_leave_no_cycles(stack: Stack) -> None:
         await leaves_no_garbage(some_requests)
 
     stack.against(serve, use)
+
+
+def test_closed_connections_leave_no_cycles() -> None:
+    """On uvloop, as in production: the standard library's transports are cycles by themselves."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        await request(reader)
+        writer.write(CHUNKED + b"2\r\nhi\r\n")
+        await reader.read()
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        async def some_requests() -> None:
+            for _ in range(5):
+                answer = await post(client, url)
+                assert await answer.some() == b"hi"
+                answer.close()
+            await asyncio.sleep(0.05)
+
+        await leaves_no_garbage(some_requests)
+
+    STACKS["http1"].against(serve, use)
 
 
 def test_over_tls_it_is_all_the_same(stack: Stack) -> None:
