@@ -161,7 +161,7 @@ class _ClusterOwner:
             )
         else:
             source = HealthCheck(
-                url=root_url(self.cluster) + "/health",
+                url=_health_url(self.cluster),
                 headers=self._credentials(WIRES["llama.cpp"]),
                 timeout_s=5.0,
                 client=control_plane_client(self.tls or around.tls),
@@ -234,6 +234,11 @@ def _owners(config: Config, around: Surroundings) -> Mapping[str, _ClusterOwner 
         if provider.enabled:
             owners[provider.name] = _ProviderOwner(provider)
     return owners
+
+
+def _health_url(cluster: Cluster) -> str:
+    """llama.cpp and vLLM answer at ``/health``; whoever else speaks OpenAI's API has a list of models."""
+    return base_url(cluster) + "/models" if cluster.type == "openai" else root_url(cluster) + "/health"
 
 
 def _signer(cluster: Cluster) -> tuple[Signer | None, str | None]:

@@ -231,7 +231,7 @@ class ClusterTemplate(Base):
 
     region: str = ""
     provider: Annotated[str, "The cloud: aws, gcp, azure, …"] = ""
-    type: Annotated[Literal["llama.cpp", "vllm", "openai"], "Only llama.cpp is available yet."] = "llama.cpp"
+    type: Annotated[Literal["llama.cpp", "vllm", "openai"], "What serves its models."] = "llama.cpp"
     cost_per_hour: Annotated[Positive | None, "USD per node-hour, used until the exporter reports a live price."] = None
     cost_per_1k_tokens: Annotated[
         Positive | None, "USD per 1K tokens: a fixed cost, instead of costPerHour and capacity."

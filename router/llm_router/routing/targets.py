@@ -163,7 +163,7 @@ def _cluster_targets(cluster: Cluster, config: Config) -> Iterator[Target]:
             kind="cluster",
             owner=cluster.name,
             model=model,
-            wire="llama.cpp",
+            wire="llama.cpp" if cluster.type == "llama.cpp" else "openai",
             any_model=served.any_model,
             aliases=_aliases(config, cluster, model),
             region=cluster.region,

@@ -36,10 +36,9 @@ def clusters(draft: Draft) -> Iterator[Finding]:
             "oauth is not yet available: use hmac, bearer or apiKey",
         )
         yield from _when(
-            cluster.type != "llama.cpp",
-            ("clusters", i, "type"),
-            f"clusters of type {cluster.type} are not yet available: list it under externalProviders as "
-            "openai-compatible",
+            cluster.type != "llama.cpp" and not cluster.models,
+            ("clusters", i, "models"),
+            f"finding out what a cluster of type {cluster.type} serves is not yet available: list its models",
         )
         yield from _when(
             cluster.scaling.min_nodes == 0,
