@@ -118,7 +118,7 @@ def _model_scope(view: View, question: Question) -> str | None:
     if model != AUTO and model not in question.policy.shortcuts:
         return f"the key does not cover the model {model!r}"
     target = view.target
-    if target.any_model or target.model in allowed or target.aliases & allowed:
+    if (target.any_model and allowed) or target.model in allowed or target.aliases & allowed:
         return None
     return f"the key does not cover the model {target.model!r}"
 

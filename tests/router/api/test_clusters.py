@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.router.routers import running_router
 from tests.router.standins import running_standins
 
@@ -18,6 +20,9 @@ def test_a_cluster_of_another_engine_answers_at_its_fixed_cost() -> None:
             "costPer1kTokens": 0.002,
         }
         with running_router({"clusters": [cluster]}) as router:
+            ends_at = time.monotonic() + 5
+            while router.client.get("/health").json()["healthy_clusters"] == 0:  # until then its cost is unknown
+                assert time.monotonic() < ends_at
             answer = router.chat()
             assert answer.status_code == 200, answer.text
             assert answer.headers["x-llm-router-reason"] == "hybrid_cluster"

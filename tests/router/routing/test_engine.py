@@ -311,7 +311,7 @@ def breaches(view: View, asked: Facts, policy: Policy) -> list[str]:
     rules = {
         "pin": demand.target in (None, target.name, target.owner),
         "targets": demand.allowed_targets is None or bool({target.name, target.owner} & demand.allowed_targets),
-        "models": demand.allowed_models is None or asked.model in demand.allowed_models | {"auto"},
+        "models": demand.allowed_models is None or asked.model in demand.allowed_models | {"auto", "fast", "cheap"},
         "exact": not demand.exact_model or asked.model in (target.model, "auto"),
         "compliance": all(tag in target.compliance for tag in demand.compliance),
         "residency": demand.region in (None, target.region),
