@@ -7,21 +7,15 @@ one frozen view, so a snapshot that somebody holds never changes under his hands
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from ..model import ClusterStatus, Snapshot, Target, View
+from ..model import Snapshot, Target, View
 
-_OF_STANDINGS = {
-    "pending": 0,
-    "probing": False,
-    "retry_at": 0.0,
-    "retry_reason": "",
-    "p95_latency_ms": None,
-    "first_token_ms": None,
-}
+_UNMEASURED = {"p95_latency_ms": None, "p95_total_ms": None, "first_token_ms": None, "latency_until": math.inf}
+_OF_STANDINGS = {"pending": 0, "probing": False, "retry_at": 0.0, "retry_reason": "", **_UNMEASURED}
 """What standings post: those that live on post it anew, those that do not must not leave it behind."""
 
 
@@ -30,7 +24,6 @@ class Board:
 
     def __init__(self, targets: Iterable[Target], clock: Callable[[], float]) -> None:
         self._views = {target.name: View(target=target) for target in targets}
-        self._statuses: dict[str, ClusterStatus] = {}
         self._clock = clock
         self._taken: tuple[View, ...] | None = None
         self._latency_until = math.inf
@@ -60,22 +53,12 @@ class Board:
     def of(self, owner: str) -> list[View]:
         return [view for view in self._views.values() if view.target.owner == owner]
 
-    def post_status(self, cluster: str, status: ClusterStatus) -> None:
-        """Keep a cluster's last good status, for the admin surface and as last known figures."""
-        self._statuses[cluster] = status
-
-    @property
-    def statuses(self) -> Mapping[str, ClusterStatus]:
-        return self._statuses
-
     def adopt(self, old: Board) -> None:
         """Take over what an earlier generation knew of targets that are still the same."""
         for name, view in old._views.items():
             mine = self._views.get(name)
             if mine is not None and mine.target == view.target:
                 self._views[name] = msgspec.structs.replace(view, **_OF_STANDINGS)
-        owners = {view.target.owner for view in self._views.values()}
-        self._statuses.update({name: status for name, status in old._statuses.items() if name in owners})
         self._latency_until = min((view.latency_until for view in self._views.values()), default=math.inf)
         self._taken = None
 
@@ -86,6 +69,3 @@ class Board:
                 self._views[name] = msgspec.structs.replace(view, **_UNMEASURED)
         self._latency_until = min((view.latency_until for view in self._views.values()), default=math.inf)
         self._taken = None
-
-
-_UNMEASURED = {"p95_latency_ms": None, "p95_total_ms": None, "first_token_ms": None, "latency_until": math.inf}

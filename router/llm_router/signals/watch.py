@@ -127,8 +127,6 @@ class ClusterWatch:
             slots_total=slots or None,
             cost=cost,
         )
-        if status is not None:
-            self._board.post_status(self.name, status)
         self._show(health == "healthy" and state == "up", status)
         self._metrics.cluster_cost(self.name, self._cluster.provider, cost)
 

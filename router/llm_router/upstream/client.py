@@ -53,6 +53,18 @@ class Answer(Protocol):
         ...
 
 
+async def read_whole(answer: Answer, max_bytes: int) -> bytes:
+    """What ``Answer.read`` promises, for every implementation."""
+    parts: list[bytes] = []
+    size = 0
+    while data := await answer.some():
+        size += len(data)
+        if size > max_bytes:
+            raise UpstreamBroken(f"the answer is larger than {max_bytes} bytes")
+        parts.append(data)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 class Client(Protocol):
     """Sends requests to upstreams."""
 
@@ -86,14 +98,7 @@ class _AiohttpAnswer:
         return data
 
     async def read(self, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while data := await self.some():
-            size += len(data)
-            if size > max_bytes:
-                raise UpstreamBroken(f"the answer is larger than {max_bytes} bytes")
-            parts.append(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return await read_whole(self, max_bytes)
 
     def close(self) -> None:
         if self._eof or self._response.content.is_eof():

@@ -14,7 +14,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 
 from ..errors import UpstreamBroken, UpstreamReset
-from .client import MAX_ANSWER_BYTES
+from .client import MAX_ANSWER_BYTES, read_whole
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADER_LINES = 200
@@ -86,14 +86,7 @@ class Http1Answer:
         return data
 
     async def read(self, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while data := await self.some():
-            size += len(data)
-            if size > max_bytes:
-                raise UpstreamBroken(f"the answer is larger than {max_bytes} bytes")
-            parts.append(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return await read_whole(self, max_bytes)
 
     def close(self) -> None:
         if self._connection is not None:

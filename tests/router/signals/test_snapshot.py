@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_router.model import ClusterStatus, Target
+from llm_router.model import Target
 from llm_router.signals.snapshot import Board
 
 A1 = Target(name="a/1", kind="provider", owner="a", model="1")
@@ -39,13 +39,11 @@ def test_a_new_generation_adopts_what_is_known_of_unchanged_targets() -> None:
     old = board()
     old.post_owner("a", health="healthy", pending=4, retry_at=99.0)
     old.post("b", health="healthy")
-    old.post_status("b", ClusterStatus(target="b", state="up"))
     changed = Target(name="b", kind="cluster", owner="b", model="another")
     new = Board([A1, changed], lambda: 8.0)
     new.adopt(old)
     assert (new.view("a/1").health, new.view("a/1").retry_at, new.view("a/1").pending) == ("healthy", 0.0, 0)
     assert new.view("b").health == "unknown"
-    assert set(new.statuses) == {"b"}
 
 
 def test_latencies_are_forgotten_each_at_its_own_time() -> None:
