@@ -1,0 +1,67 @@
+"""What runs beside llama-server, and what speaks to it by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import config_option, run, say
+
+
+@click.command()
+@click.option("--key-id", required=True)
+@click.option("--secret-env", default="LLM_ROUTER_SECRET", show_default=True, help="Variable that holds the secret.")
+@click.option("--target", required=True, help="What the gate calls itself.")
+@click.option("--authority", required=True, help="What the gate's `authority` says.")
+@click.option("--method", default="POST", show_default=True)
+@click.option("--path", required=True)
+@click.option("--query", default="")
+@click.option("--content-type", default="application/json", show_default=True)
+@click.option("--body", "body_file", type=click.File("rb"), help="File with the body, '-' for standard input.")
+def sign(key_id: str, secret_env: str, target: str, authority: str, body_file: Any, **request: str) -> None:
+    """Print the headers of a signed request, one `Name: value` a line, for `curl -H @-`."""
+    import uuid
+
+    from ..upstream.signing import Signer
+
+    if not request["path"].startswith("/") or "/" in authority:
+        raise click.ClickException("--path begins with a slash, --authority is host or host:port without one")
+    secret = os.environ.get(secret_env)
+    if not secret:
+        raise click.ClickException(f"set {secret_env} to the secret that the gate knows as {key_id}")
+    try:
+        signer = Signer(key_id, secret, authority, target)
+    except ValueError as exc:
+        raise click.ClickException(f"{secret_env}: {exc}") from exc
+    body = body_file.read() if body_file else b""
+    headers = signer.sign(**request, body=body, request_id=str(uuid.uuid4()), now=time.time())
+    for name, value in (("content-type", request["content_type"]), *headers):
+        click.echo(f"{name}: {value}")
+
+
+@click.command()
+@config_option
+def gate(config_path: Path) -> None:
+    """Run the verifying proxy in front of llama-server."""
+    from ..config.load import load_struct
+    from ..gate.app import serve as serve_gate
+    from ..gate.config import GateConfig
+
+    settings = load_struct(str(config_path), GateConfig, os.environ)
+    run(lambda: serve_gate(settings, on_listening=lambda host, port: say(f"the gate listens on {host}:{port}")))
+
+
+@click.command()
+@config_option
+def exporter(config_path: Path) -> None:
+    """Run the cost and throughput exporter of one pool."""
+    from ..config.load import load_struct
+    from ..exporter.app import serve as serve_exporter
+    from ..exporter.config import ExporterConfig
+
+    settings = load_struct(str(config_path), ExporterConfig, os.environ)
+    run(lambda: serve_exporter(settings, on_listening=lambda host, port: say(f"exporting on {host}:{port}")))

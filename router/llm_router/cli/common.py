@@ -1,0 +1,38 @@
+"""What commands share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+config_option = click.option(
+    "--config", "config_path", required=True, type=click.Path(path_type=Path), help="Configuration file (YAML)."
+)
+
+
+def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> frozenset[str] | None:
+    return None if value is None else frozenset(name.strip() for name in value.split(",") if name.strip())
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a long-running command: on uvloop, with its log on standard error."""
+    import uvloop
+
+    from ..telemetry.logging import configure_logging
+
+    level = os.environ.get("LOG_LEVEL", "info")
+    try:
+        configure_logging(level)
+    except ValueError:
+        raise click.ClickException(f"LOG_LEVEL is {level!r}: set it to debug, info, warning or error") from None
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)

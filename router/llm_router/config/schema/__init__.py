@@ -1,0 +1,71 @@
+"""The native configuration dialect as frozen structs: YAML in camelCase, one spelling per key, unknown keys refused.
+
+These types are the single source of the dialect: ``load`` decodes into them, ``llm-router schema`` prints their JSON
+Schema, and the fragments that the cloud stacks emit are made of the same structs. The text beside a type is the key's
+description in that schema; ``scalars`` says how durations, sizes and secrets are written.
+"""
+
+from __future__ import annotations
+
+from .base import Base
+from .discovery import ConsulDiscovery, Discovery, EtcdDiscovery, KubernetesDiscovery
+from .document import Config, Fragment
+from .listeners import Access, Admin, Server, ServerTls
+from .owners import (
+    Capacity,
+    Cluster,
+    ClusterModel,
+    ClusterTemplate,
+    HealthCheck,
+    Price,
+    Provider,
+    ProviderLatency,
+    ProviderModel,
+    RateLimit,
+    Scaling,
+    TargetTls,
+)
+from .router import Category, CircuitBreaker, Cost, Failover, Fallback, Hysteresis, Latency, Router, Strategy, Timeouts
+from .rules import Action, Capability, Condition, Rule
+from .state import StateStore
+
+__all__ = [
+    "Access",
+    "Action",
+    "Admin",
+    "Base",
+    "Capability",
+    "Capacity",
+    "Category",
+    "CircuitBreaker",
+    "Cluster",
+    "ClusterModel",
+    "ClusterTemplate",
+    "Condition",
+    "Config",
+    "ConsulDiscovery",
+    "Cost",
+    "Discovery",
+    "EtcdDiscovery",
+    "Failover",
+    "Fallback",
+    "Fragment",
+    "HealthCheck",
+    "Hysteresis",
+    "KubernetesDiscovery",
+    "Latency",
+    "Price",
+    "Provider",
+    "ProviderLatency",
+    "ProviderModel",
+    "RateLimit",
+    "Router",
+    "Rule",
+    "Scaling",
+    "Server",
+    "ServerTls",
+    "StateStore",
+    "Strategy",
+    "TargetTls",
+    "Timeouts",
+]

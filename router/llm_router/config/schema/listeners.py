@@ -1,0 +1,39 @@
+"""Where the router listens, and who may ask."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ..scalars import Bytes, Count, Duration, FilePath, Port, Seconds, Size, Text
+from .base import Base
+
+
+class ServerTls(Base):
+    cert_file: Annotated[FilePath, "Certificate chain in PEM."]
+    key_file: Annotated[FilePath, "Private key in PEM."]
+
+
+class Server(Base):
+    host: Annotated[Text, "Address of the public listener. Anything but loopback needs access.apiKeysFile."] = (
+        "127.0.0.1"
+    )
+    port: Annotated[Port, "Port of the public listener; 0 takes a free one."] = 8080
+    header_timeout: Annotated[Duration, "Time a client has to send the request's header."] = Seconds(10)
+    read_timeout: Annotated[Duration, "Time a client has to send the whole request."] = Seconds(30)
+    write_timeout: Annotated[Duration, "Time an answer may take to be written."] = Seconds(600)
+    idle_timeout: Annotated[Duration, "Time a connection without a request stays open."] = Seconds(30)
+    max_body: Annotated[Size, "Largest request body; a larger one is answered 413."] = Bytes(4 * 1024 * 1024)
+    workers: Annotated[Count, "Worker processes. More than 1 is not yet available."] = 1
+    tls: Annotated[ServerTls | None, "Serve HTTPS."] = None
+
+
+class Admin(Base):
+    host: Annotated[Text, "Address of the admin listener. Loopback only."] = "127.0.0.1"
+    port: Annotated[Port, "Port of the admin listener; 0 takes a free one."] = 9091
+
+
+class Access(Base):
+    api_keys_file: Annotated[
+        FilePath | None,
+        "File of API key digests (llm-router keys create). Without it the public listener is loopback only.",
+    ] = None

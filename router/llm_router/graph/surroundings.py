@@ -1,0 +1,28 @@
+"""What outlives a configuration."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ..pricing.ledger import Ledger
+from ..pricing.list_prices import PriceBook
+from ..telemetry.metrics import Metrics
+from ..upstream.client import Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What outlives a configuration: the client, trust, prices, the ledger, metrics and clocks. ``tls`` is the context
+    for whoever has none of his own; ``sleep`` waits between repeats."""
+
+    client: Client
+    tls: ssl.SSLContext
+    prices: PriceBook
+    ledger: Ledger
+    metrics: Metrics
+    sleep: Callable[[float], Awaitable[None]]
+    clock: Callable[[], float] = time.monotonic
+    unix_time: Callable[[], float] = time.time
