@@ -57,10 +57,11 @@ class RouterApp:
         self._polls: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
+        self._started_at = around.clock()
         self.draining = False
         around.metrics.reloaded(success=True)
         public: list[BaseRoute] = [
-            *health_routes(self.generation, lambda: self.draining),
+            *health_routes(self.generation, self._not_ready),
             *model_routes(self.generation),
             *route_routes(self.generation),
             *not_yet_routes(),
@@ -96,6 +97,17 @@ class RouterApp:
         async with self._reloading:
             await self._swap()
 
+    def _not_ready(self) -> str | None:
+        """Why a load balancer should send nobody here. Clusters are waited for until the registry has answered; one
+        that is down holds up a router with other targets for one refresh interval, not for ever."""
+        if self.draining:
+            return "draining"
+        if not self._discovery.current.awaited:
+            return None
+        waited_s = self._around.clock() - self._started_at
+        patient = not self._generation.targets or waited_s < self._loaded.config.discovery.refresh_interval
+        return "looking for clusters" if patient else None
+
     async def _forget_old_latencies(self) -> None:
         for standing in self._generation.standings.values():
             standing.post_latency()
@@ -121,7 +133,7 @@ class RouterApp:
 
     def _build(self, loaded: Loaded, found: ClusterSet, previous: Generation | None = None) -> Generation:
         whole = replace(loaded, config=structs.replace(loaded.config, clusters=found.clusters))
-        return build(whole, self._around, previous, draining=found.draining)
+        return build(whole, self._around, previous, draining=found.draining, awaiting_clusters=found.awaited)
 
     async def _follow(self, discovery: Discovery) -> None:
         """Swap to each cluster set that discovery finds; one that cannot be served leaves all as it is."""

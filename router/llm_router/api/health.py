@@ -14,7 +14,9 @@ from ..execution.generation import Generation
 from ..model import View
 
 
-def health_routes(generation: Callable[[], Generation], draining: Callable[[], bool]) -> list[Route]:
+def health_routes(generation: Callable[[], Generation], not_ready: Callable[[], str | None]) -> list[Route]:
+    """``not_ready`` is why nobody should be sent here just now."""
+
     async def health(_request: Request) -> Response:
         return JSONResponse(summary(generation()))
 
@@ -22,9 +24,8 @@ def health_routes(generation: Callable[[], Generation], draining: Callable[[], b
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        if draining():
-            return PlainTextResponse("draining\n", status_code=503)
-        return PlainTextResponse("ok\n")
+        why_not = not_ready()
+        return PlainTextResponse("ok\n") if why_not is None else PlainTextResponse(f"{why_not}\n", status_code=503)
 
     return [Route("/health", health), Route("/livez", livez), Route("/readyz", readyz)]
 

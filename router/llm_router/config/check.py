@@ -114,6 +114,10 @@ def unfit_clusters(config: Config, found: Sequence[Cluster]) -> dict[str, Findin
     return first
 
 
+_OF_EACH_ENTRY: tuple[Path, ...] = (("name",), ("endpoint",), ("models",))
+"""What a found cluster's own entry says, or may say where the template does not."""
+
+
 def _of_the_template(draft: Draft, checks: Iterable[Check]) -> Iterator[Finding]:
     """What would be wrong with every cluster found, whatever its name and address."""
     config = draft.config
@@ -125,7 +129,7 @@ def _of_the_template(draft: Draft, checks: Iterable[Check]) -> Iterator[Finding]
     one = Cluster(name="discovered", endpoint="https://localhost", **shared)
     probed = replace(draft, config=structs.replace(config, clusters=(*config.clusters, one)))
     for i, path, message in _of_clusters(probed, checks):
-        if i == len(config.clusters) and path[0] not in ("name", "endpoint"):
+        if i == len(config.clusters) and path not in _OF_EACH_ENTRY:
             yield Finding(("discovery", "template", *path), message)
 
 

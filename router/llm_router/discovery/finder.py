@@ -8,6 +8,8 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
+from msgspec import structs
+
 from ..config.schema import Config
 from ..telemetry.metrics import Metrics
 from .base import Answer, ClusterSet, Instance, Source, SourceDown
@@ -43,6 +45,7 @@ class Finder:
         self._failures = 0
         self._trouble = ""
         self._unfit: tuple[Unfit, ...] = ()
+        self._answered = bool(known)
         self.current = self._assembled()
 
     @property
@@ -84,12 +87,13 @@ class Finder:
     def _take(self, answer: Answer, changed: asyncio.Event) -> None:
         before = self._last_good.instances
         self._last_good.take(answer)
-        self._failures = 0
+        self._failures, first = 0, not self._answered
+        self._answered = True
         if self._last_good.doubted:
             self._tell(f"is not believed yet: it says that nothing is there any more; {self._found} clusters stay")
         else:
             self._tell("")
-        if self._last_good.instances != before:
+        if first or self._last_good.instances != before:
             assembled = self._assembled()
             if assembled != self.current:
                 self.current = assembled
@@ -102,7 +106,7 @@ class Finder:
             if one not in self._unfit:
                 logger.warning("discovery by %s passes over %s: %s", self.method, one.origin, one.reason)
         self._unfit = unfit
-        return found
+        return found if self._answered else structs.replace(found, awaited=True)
 
     def _down(self, down: SourceDown) -> None:
         self._failures += 1

@@ -32,9 +32,10 @@ def build(
     previous: Generation | None = None,
     *,
     draining: frozenset[str] = frozenset(),
+    awaiting_clusters: bool = False,
 ) -> Generation:
     """The generation for ``loaded``; signals about targets that stay the same are taken over from ``previous``.
-    Clusters that are ``draining`` are known, and get nothing new.
+    Clusters that are ``draining`` are known, and get nothing new; more are expected while ``awaiting_clusters``.
 
     Raises ``ConfigError`` for what shows only when the parts are put together (unreadable certificates, key files).
     """
@@ -76,7 +77,11 @@ def build(
     return Generation(
         loaded=loaded,
         targets=targets,
-        policy=policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()}),
+        policy=policy_of(
+            config,
+            {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()},
+            awaiting_clusters=awaiting_clusters,
+        ),
         keys=_keys(loaded, vocabulary.known_tags),
         board=board,
         standings=standing,

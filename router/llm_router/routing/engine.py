@@ -23,7 +23,7 @@ from .turns import Turn, first_turn
 __all__ = ["Policy", "decide", "policy_of"]
 
 
-def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]]) -> Policy:
+def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]], *, awaiting_clusters: bool = False) -> Policy:
     """The policy that a configuration states. ``unsupported`` holds for each wire the needs that it cannot express.
 
     Raises ``ConfigError`` for a route that names nobody.
@@ -42,6 +42,7 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]]) -> Poli
         last_resort=last_resort(config),
         rules=compile_rules(config.rules),
         unsupported=unsupported,
+        awaiting_clusters=awaiting_clusters,
     )
 
 
@@ -55,7 +56,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
     name, strategy = _strategy(facts, policy)
     pin = facts.requirements.target
     if pin is not None and not any(is_called(view.target, pin) for view in snapshot.views):
-        raise unknown_target(facts, snapshot)
+        raise unknown_target(facts, snapshot, policy)
     question = question_of(facts, snapshot, policy)
     verdict = _judge(question, snapshot)
     rule = first_match(policy.rules, facts)

@@ -18,7 +18,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """``unsupported`` holds for each wire the needs that it cannot express; ``default_target`` is who answers for
     model names that nobody accepts, ``routes`` who answers for others that ``modelRoutes`` names; ``last_resort`` holds
     the targets that come after all others. ``rules`` come in the order in which they are tried. Thresholds are those of
-    the configuration."""
+    the configuration. ``awaiting_clusters`` is true while discovery has not said which clusters there are."""
 
     strategy: str = "hybrid"
     cluster_usd_per_1k_threshold: float = 0.01
@@ -31,3 +31,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     last_resort: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
     unsupported: Mapping[str, frozenset[str]] = {}
+    awaiting_clusters: bool = False
