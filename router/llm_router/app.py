@@ -37,6 +37,7 @@ from .discovery.base import ClusterSet, Discovery
 from .discovery.methods import Means, discovery_of
 from .errors import ConfigError, Problem, RouterError
 from .execution.generation import Generation
+from .execution.meaning import RELEARN_S
 from .graph import Surroundings, build
 from .signals.polling import poll_forever
 
@@ -161,6 +162,9 @@ class RouterApp:
 
     def _start_polls(self) -> None:
         polls = [(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
+        meaning = self._generation.meaning
+        if meaning.learns:
+            polls.append((meaning.name, RELEARN_S, meaning.poll))
         polls.append(("latencies", LATENCY_INTERVAL_S, self._forget_old_latencies))
         self._polls = [asyncio.create_task(poll_forever(*poll)) for poll in polls]
 

@@ -20,9 +20,9 @@ from ..execution.exchange import Exchange
 from ..execution.generation import Decided, Generation
 from ..execution.settle import CLIENT_GONE
 from ..model import Choice, Decision
-from ..pricing.ledger import Record
+from ..pricing.ledger import AttemptRecord, Record
 from ..routing.engine import decide
-from ..routing.facts import ChatRequest, facts_of, read_chat
+from ..routing.facts import ChatRequest, asked_text, facts_of, read_chat
 from ..routing.turns import Turn
 from ..upstream import sse
 from ..upstream.wire.base import Piece
@@ -37,11 +37,12 @@ EVENTS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8"), (b
 
 
 class Asking(Struct, frozen=True):
-    """An admitted chat request: what is asked, by whom, and what was decided."""
+    """An admitted chat request: what is asked, by whom, what was decided, and what telling its categories cost."""
 
     chat: ChatRequest
     key: ApiKey | None
     decision: Decision
+    aside: AttemptRecord | None
 
 
 class ChatDoor:
@@ -57,7 +58,7 @@ class ChatDoor:
         try:
             if scope["method"] != "POST":
                 raise ClientError(405, "method_not_allowed", f"{PATH} takes POST.")
-            asking = await ask(generation, scope, receive, generation.turns.take)
+            asking = await ask(generation, scope, receive, generation.turns.take, request_id)
         except ClientGone:
             return
         except RouterError as error:
@@ -87,8 +88,9 @@ def _account(generation: Generation, exchange: Exchange, status: int) -> None:
         generation.settlement.settle(exchange, status)
 
 
-async def ask(generation: Generation, scope: Scope, receive: Receive, turn: Turn) -> Asking:
-    """Admit, read and decide. Raises a ``RouterError`` that has an answer, or ``ClientGone``; sends nothing."""
+async def ask(generation: Generation, scope: Scope, receive: Receive, turn: Turn, request_id: str) -> Asking:
+    """Admit, read and decide. Raises a ``RouterError`` that has an answer, or ``ClientGone``. Nothing is sent but the
+    prompt to the embedding model, where one is configured and the request may go there."""
     headers = scope["headers"]
     key = None if generation.keys is None else authorise(generation.keys, headers, generation.unix_time())
     asked = read_requirements(headers, key, generation.vocabulary)
@@ -99,16 +101,19 @@ async def ask(generation: Generation, scope: Scope, receive: Receive, turn: Turn
         raise BodyTooLarge(server.max_body)
     body = await read_body(receive, max_bytes=server.max_body, deadline_s=server.read_timeout)
     chat = read_chat(body)
+    belonging = await generation.meaning.of(asked_text(chat), asked.requirements, request_id)
     facts = facts_of(
         chat,
         asked.requirements,
         strategy=asked.strategy,
         session=asked.session,
         categories=generation.categories,
+        belongs_to=belonging.categories,
         client_region=asked.client_region,
         headers=asked.headers,
     )
-    return Asking(chat, key, decide(facts, generation.board.snapshot(), generation.policy, turn))
+    decision = decide(facts, generation.board.snapshot(), generation.policy, turn)
+    return Asking(chat, key, decision, belonging.asked)
 
 
 class _Conversation:
@@ -206,6 +211,7 @@ def _remember(generation: Generation, request_id: str, asking: Asking, started_a
         started_at=started_at,
         unix_time=generation.unix_time(),
         key_name=asking.key.name if asking.key else None,
+        aside=asking.aside,
     )
     first = asking.decision.choices[0]
     generation.metrics.decided(first.target, first.reason, generation.clock() - started_at)

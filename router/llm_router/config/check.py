@@ -25,6 +25,7 @@ REFUSALS: tuple[Check, ...] = (
     names.routes_exist,
     names.mappings_exist,
     names.categories_are_unique,
+    names.embeddings_are_served,
     names.fallback_exists,
     rules.rules_are_few,
     rules.rule_names_are_unique,

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from ..config.schema import Config
 from ..telemetry.metrics import Metrics
+from ..telemetry.trouble import Trouble
 from .base import Answer, ClusterSet, Instance, Source, SourceDown
 from .instances import Unfit, assemble
 from .last_good import LastGood
@@ -43,7 +44,7 @@ class Finder:
         self._sleep, self._chance = sleep, chance
         self._last_good = LastGood(known, config.discovery.refresh_interval, clock)
         self._failures = 0
-        self._trouble = ""
+        self._trouble = Trouble(logger, f"discovery by {self.method} is back")
         self._unfit: tuple[Unfit, ...] = ()
         self._answered = bool(known)
         self.current = self._assembled()
@@ -92,7 +93,7 @@ class Finder:
         if self._last_good.doubted:
             self._tell(f"is not believed yet: it says that nothing is there any more; {self._found} clusters stay")
         else:
-            self._tell("")
+            self._trouble.ends()
         if first or self._last_good.instances != before:
             assembled = self._assembled()
             if assembled != self.current:
@@ -115,12 +116,7 @@ class Finder:
         self._show(up=False)
 
     def _tell(self, trouble: str) -> None:
-        """Log a trouble when it begins or changes, and when it ends."""
-        if trouble and trouble != self._trouble:
-            logger.warning("discovery by %s %s", self.method, trouble)
-        elif self._trouble and not trouble:
-            logger.info("discovery by %s is back", self.method)
-        self._trouble = trouble
+        self._trouble.is_(f"discovery by {self.method} {trouble}")
 
     def _show(self, *, up: bool) -> None:
         self._metrics.discovered(self.method, self._found, up=up)

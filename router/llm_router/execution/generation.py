@@ -14,7 +14,7 @@ from ..admission.keys import KeyRing
 from ..config.load import Loaded
 from ..model import Decision, Target
 from ..pricing.ledger import Ledger
-from ..routing.categories import NO_CATEGORIES, Categories
+from ..routing.categories import Categories
 from ..routing.engine import Policy
 from ..routing.turns import Turns
 from ..routing.vocabulary import Vocabulary
@@ -22,6 +22,7 @@ from ..signals.snapshot import Board
 from ..signals.watch import Watch
 from ..telemetry.metrics import Metrics
 from .attempts import Attempts
+from .meaning import Meaning
 from .settle import Settlement
 from .standing import Standing
 
@@ -58,4 +59,5 @@ class Generation:
     vocabulary: Vocabulary
     turns: Turns
     decisions: deque[Decided]
-    categories: Categories = NO_CATEGORIES
+    categories: Categories
+    meaning: Meaning

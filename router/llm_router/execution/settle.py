@@ -25,8 +25,9 @@ class Settlement:
         """Account for the exchange, once. Its cost is that of all attempts that somebody charges for, the answering
         one and those that failed with tokens sent; ``None`` as soon as one of them has no known price."""
         attempts = tuple(self._booked(tried) for tried in exchange.trail)
-        costs = [attempt.cost_usd for attempt in attempts if attempt.usage is not None]
-        record = self._record(exchange, status, attempts, None if None in costs else _sum(costs))
+        booked = attempts if exchange.aside is None else (exchange.aside, *attempts)
+        costs = [attempt.cost_usd for attempt in booked if attempt.usage is not None]
+        record = self._record(exchange, status, booked, None if None in costs else _sum(costs))
         self._ledger.settle(record)
         for tried, attempt in zip(exchange.trail, attempts, strict=True):
             if attempt.usage is not None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..admission.key_file import load_keys
 from ..admission.keys import KeyRing
 from ..config.findings import meant
 from ..config.load import Loaded
+from ..config.schema import Config
 from ..errors import ConfigError, Problem
 from ..execution.attempts import Attempts
 from ..execution.generation import KEPT_DECISIONS, Generation
+from ..execution.meaning import Meaning
 from ..execution.settle import Settlement
 from ..execution.standing import standings
 from ..routing.categories import Categories
 from ..routing.engine import policy_of
 from ..routing.facts import NEEDS
-from ..routing.targets import build_targets
+from ..routing.policy import Policy
+from ..routing.targets import build_targets, embedding_target
 from ..routing.turns import Turns
 from ..routing.vocabulary import vocabulary_of
 from ..signals.snapshot import Board
+from ..upstream.embeddings import Embedder
 from ..upstream.wire import WIRES
-from .owners import owners
+from .owners import Owner, owners
 from .surroundings import Surroundings
 
 
@@ -71,17 +76,22 @@ def build(
         clock=around.clock,
         sleep=around.sleep,
     )
+    policy = policy_of(
+        config,
+        {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()},
+        awaiting_clusters=awaiting_clusters,
+    )
+    categories = Categories(router.categories)
+    meaning = _meaning(config, categories, everybody, board, policy, around)
+    if previous is not None:
+        meaning.adopt(previous.meaning)
     for target in targets:
         if target.list_price is not None:
             around.metrics.provider_cost(target.owner, target.model, target.list_price.output.usd_per_1k)
     return Generation(
         loaded=loaded,
         targets=targets,
-        policy=policy_of(
-            config,
-            {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()},
-            awaiting_clusters=awaiting_clusters,
-        ),
+        policy=policy,
         keys=_keys(loaded, vocabulary.known_tags),
         board=board,
         standings=standing,
@@ -95,7 +105,30 @@ def build(
         vocabulary=vocabulary,
         turns=previous.turns if previous is not None else Turns(),
         decisions=previous.decisions if previous is not None else deque(maxlen=KEPT_DECISIONS),
-        categories=Categories(config.router.categories),
+        categories=categories,
+        meaning=meaning,
+    )
+
+
+def _meaning(
+    config: Config,
+    categories: Categories,
+    everybody: Mapping[str, Owner],
+    board: Board,
+    policy: Policy,
+    around: Surroundings,
+) -> Meaning:
+    target = embedding_target(config, around.prices)
+    settings = config.router.embeddings
+    return Meaning(
+        categories,
+        config.router.categories,
+        None if target is None else Embedder(everybody[target.owner].sender(target, around)),
+        board=board,
+        policy=policy,
+        metrics=around.metrics,
+        clock=around.clock,
+        timeout_s=0.0 if settings is None else settings.timeout,
     )
 
 

@@ -34,6 +34,14 @@ class PriceBook:
         info = _find(price_id, model)
         return None if info is None else _compile(info.get_prices(self._at), self._at)
 
+    def embedding(self, price_id: str | None, model: str) -> ListPrice | None:
+        """The same for a model that reads and generates nothing."""
+        info = _find(price_id, model)
+        paid = None if info is None else _rate(info.get_prices(self._at).input_mtok)
+        if paid is None:
+            return None
+        return ListPrice(input=paid, output=Rate(0.0), cache_read=paid, cache_write=paid, **_origin(self._at))
+
     def context_length(self, price_id: str | None, model: str) -> int | None:
         """The model's context window in tokens, ``None`` where the data does not know it."""
         info = _find(price_id, model)
@@ -70,16 +78,19 @@ def _compile(prices: ModelPrice, at: datetime) -> ListPrice | None:
     paid, answered = _rate(prices.input_mtok), _rate(prices.output_mtok)
     if paid is None or answered is None:
         return None
-    from genai_prices import __version__
-
     return ListPrice(
         input=paid,
         output=answered,
         cache_read=_rate(prices.cache_read_mtok) or paid,
         cache_write=_rate(prices.cache_write_mtok) or paid,
-        source=f"genai-prices {__version__}",
-        as_of=at.date().isoformat(),
+        **_origin(at),
     )
+
+
+def _origin(at: datetime) -> dict[str, str]:
+    from genai_prices import __version__
+
+    return {"source": f"genai-prices {__version__}", "as_of": at.date().isoformat()}
 
 
 def _rate(usd_per_mtok: object) -> Rate | None:

@@ -107,10 +107,13 @@ def facts_of(
     client_region: str | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     categories: Categories = NO_CATEGORIES,
+    belongs_to: frozenset[str] | None = None,
 ) -> Facts:
-    """The facts of a chat request under these requirements."""
-    text = _asked(chat.messages)
-    belongs_to = categories.of(text)
+    """The facts of a chat request under these requirements. ``belongs_to`` are those of the ``categories`` that the
+    prompt belongs to, where somebody knows better than its letters."""
+    text = asked_text(chat)
+    if belongs_to is None:
+        belongs_to = categories.of(text)
     return Facts(
         model=chat.model,
         stream=chat.stream,
@@ -144,9 +147,9 @@ def estimate_input_tokens(chat: ChatRequest) -> int:
     return 1 + size // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * len(chat.messages) + TOKENS_PER_IMAGE * images
 
 
-def _asked(messages: list[Message]) -> str:
+def asked_text(chat: ChatRequest) -> str:
     """What the user asks now: the last user message. Earlier turns were already answered by somebody."""
-    for message in reversed(messages):
+    for message in reversed(chat.messages):
         if message.role == "user":
             if isinstance(message.content, str):
                 return message.content

@@ -43,6 +43,33 @@ def build_targets(config: Config, prices: PriceBook) -> tuple[Target, ...]:
     return tuple(targets)
 
 
+def embedding_target(config: Config, prices: PriceBook) -> Target | None:
+    """Who embeds prompts, as a target of its own that no request is routed to; ``None`` where nobody is configured.
+
+    Raises ``ConfigError`` where it names nobody.
+    """
+    wanted = config.router.embeddings
+    if wanted is None:
+        return None
+    owner = next((owner for owner in _owners(config) if owner.name == wanted.target), None)
+    if owner is None:
+        message = f"{wanted.target!r} is no cluster or provider; known are {_known_owners(config)}"
+        raise ConfigError([Problem("router.embeddings.target", message)])
+    price = None
+    if isinstance(owner, Provider):
+        price_id = PROVIDER_TYPES[owner.type].price_id
+        price = prices.embedding(price_id, wanted.model) if owner.price is None else prices.configured(owner.price)
+    return Target(
+        name=f"{owner.name}/{wanted.model}",
+        kind="cluster" if isinstance(owner, Cluster) else "provider",
+        owner=owner.name,
+        model=wanted.model,
+        region=owner.region,
+        compliance=frozenset(owner.compliance),
+        list_price=price,
+    )
+
+
 def default_target(config: Config) -> str | None:
     """The name of the target that ``modelRoutes.default`` sends unknown model names to.
 

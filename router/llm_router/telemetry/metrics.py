@@ -91,6 +91,9 @@ class Metrics:
         )
         self._discovery_clusters = gauge("llm_router_discovery_clusters", "Clusters in use from discovery.", "method")
         self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
+        self._embedded = counter(
+            "llm_router_embeddings_total", "Prompts to be embedded, by what came of it.", "target", "outcome"
+        )
         # Usage that no price is known for is counted, never priced at nothing.
         self._unpriced = counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
 
@@ -121,6 +124,9 @@ class Metrics:
             self._unpriced.labels(target.name).inc()
         else:
             self._cost.labels(target.name).inc(cost_usd)
+
+    def embedded(self, target: Target, outcome: str) -> None:
+        self._embedded.labels(target.name, outcome).inc()
 
     def saved(self, baseline: str, usd: float) -> None:
         self._savings.labels(baseline).inc(usd)

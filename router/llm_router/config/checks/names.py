@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..findings import Finding, Path, meant, quote
+from ..providers import PROVIDER_TYPES
 from ..schema import Cluster, Provider
 from .draft import Draft
 
@@ -61,6 +62,24 @@ def categories_are_unique(draft: Draft) -> Iterator[Finding]:
             message = f"{quote(category.name)} is the name of an earlier category: give all examples in one"
             yield Finding(("router", "categories", i, "name"), message)
         seen.add(category.name)
+
+
+def embeddings_are_served(draft: Draft) -> Iterator[Finding]:
+    """Whoever embeds prompts is in the file, enabled, and speaks OpenAI's API; and there is something to tell by it."""
+    router = draft.config.router
+    if router.embeddings is None:
+        return
+    path: Path = ("router", "embeddings")
+    owner = draft.owners.get(router.embeddings.target)
+    if owner is None:
+        message = f"no cluster or provider is called {quote(router.embeddings.target)}"
+        yield Finding((*path, "target"), message + meant(router.embeddings.target, draft.owners))
+    elif isinstance(owner, Provider) and not owner.enabled:
+        yield Finding((*path, "target"), f"the provider {owner.name} is disabled: enable it, or choose another")
+    elif isinstance(owner, Provider) and (kind := PROVIDER_TYPES.get(owner.type)) and kind.wire != "openai":
+        yield Finding((*path, "target"), f"{owner.name} has no /v1/embeddings: choose a cluster or an OpenAI-like API")
+    if not router.categories:
+        yield Finding(path, "there are no router.categories to tell by it: give some, or remove it")
 
 
 def fallback_exists(draft: Draft) -> Iterator[Finding]:

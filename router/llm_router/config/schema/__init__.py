@@ -25,7 +25,19 @@ from .owners import (
     Scaling,
     TargetTls,
 )
-from .router import Category, CircuitBreaker, Cost, Failover, Fallback, Hysteresis, Latency, Router, Strategy, Timeouts
+from .router import (
+    Category,
+    CircuitBreaker,
+    Cost,
+    Embeddings,
+    Failover,
+    Fallback,
+    Hysteresis,
+    Latency,
+    Router,
+    Strategy,
+    Timeouts,
+)
 from .rules import Action, Capability, Condition, Rule
 from .state import StateStore
 
@@ -46,6 +58,7 @@ __all__ = [
     "ConsulDiscovery",
     "Cost",
     "Discovery",
+    "Embeddings",
     "EtcdDiscovery",
     "Failover",
     "Fallback",
