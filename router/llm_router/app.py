@@ -189,6 +189,8 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "server.tls": lambda c: c.server.tls,
         "server.headerTimeout": lambda c: c.server.header_timeout,
         "server.idleTimeout": lambda c: c.server.idle_timeout,
+        "server.drainDelay": lambda c: c.server.drain_delay,
+        "server.drainTimeout": lambda c: c.server.drain_timeout,
         "admin": lambda c: c.admin,
         "router.timeouts.connect": lambda c: c.router.timeouts.connect,
     }

@@ -22,9 +22,6 @@ from .pricing.list_prices import PriceBook
 from .telemetry.metrics import Metrics
 from .upstream.http1 import Http1Client
 
-DRAIN_S = 120.0
-"""How long answers under way may take to finish after SIGTERM."""
-
 
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
     """Serve until SIGTERM; SIGHUP reloads what ``load`` reads. ``say`` tells the operator what happens."""
@@ -55,7 +52,7 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
         _settle_memory()
         say(f"llm-router serves on {server.host}:{server.port}, admin on {admin.host}:{admin.port}")
         try:
-            await serve_sites(sites, drain_s=DRAIN_S, on_drain=app.drain)
+            await serve_sites(sites, drain_s=server.drain_timeout, notice_s=server.drain_delay, on_drain=app.drain)
         finally:
             await app.stop()
 

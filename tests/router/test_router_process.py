@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
@@ -29,24 +30,58 @@ def standins() -> Iterator[Standins]:
 
 
 @contextmanager
-def serving(standins: Standins, folder: Path) -> Iterator[tuple[Process, str, Path]]:
+def serving(standins: Standins, folder: Path, **server: str) -> Iterator[tuple[Process, str, Path]]:
     port = free_port()
     config = folder / "router.yaml"
-    write(config, standins, port, "openai", "anthropic", "gemini")
+    write(config, standins, port, "openai", "anthropic", "gemini", **server)
     with Process([COMMAND, "serve", "--config", config], folder / "router.log") as process:
         url = f"http://127.0.0.1:{port}"
         process.wait_until(lambda: answers(f"{url}/readyz"))
         yield process, url, config
 
 
-def write(config: Path, standins: Standins, port: int, *names: str) -> None:
-    shown = {"server": {"port": port}, "admin": {"port": 0}, "externalProviders": providers(standins, *names)}
+def write(config: Path, standins: Standins, port: int, *names: str, **server: str) -> None:
+    shown = {"server": {"port": port, **server}, "admin": {"port": 0}, "externalProviders": providers(standins, *names)}
     config.write_text(yaml.safe_dump(shown))
 
 
 def chat(url: str, **fields: object) -> httpx.Response:
     body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8} | fields
     return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30.0, trust_env=False)
+
+
+def test_load_balancers_see_that_it_drains_before_it_takes_nobody(standins: Standins, tmp_path: Path) -> None:
+    with serving(standins, tmp_path, drainDelay="60s") as (process, url, _):
+        process.send(signal.SIGTERM)
+        process.wait_until(lambda: httpx.get(f"{url}/readyz", trust_env=False).text == "draining\n")
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
+        assert chat(url).status_code == 200, "who has not noticed yet is still answered"
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+
+
+def test_what_takes_longer_than_the_drain_ends_with_an_error(standins: Standins, tmp_path: Path) -> None:
+    """In a stream, and where nothing has been sent yet; both are accounted for by whoever charges."""
+    standins.clear()
+    with serving(standins, tmp_path, drainTimeout="1s") as (process, url, _):
+        answered: list[httpx.Response] = []
+        standins.anthropic.fault("stall", after_events=6)
+        callers = [threading.Thread(target=lambda: answered.append(chat(url, stream=True, max_tokens=40)))]
+        callers[0].start()
+        process.wait_until(lambda: len(standins.anthropic.requests()) == 1)
+        standins.anthropic.fault("silence")
+        callers.append(threading.Thread(target=lambda: answered.append(chat(url))))
+        callers[1].start()
+        process.wait_until(lambda: len(standins.anthropic.requests()) == 2)
+        process.send(signal.SIGTERM)
+        for caller in callers:
+            caller.join(20)
+        assert process.wait() == 0
+    streamed, whole = sorted(answered, key=lambda answer: answer.status_code)
+    assert (streamed.status_code, whole.status_code) == (200, 503)
+    assert whole.json()["error"]["code"] == "router_stopping"
+    *_, last = [line for line in streamed.text.splitlines() if line]
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "router_stopping"
 
 
 def test_sigterm_lets_streams_finish_and_takes_nobody_new(standins: Standins, tmp_path: Path) -> None:

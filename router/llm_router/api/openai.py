@@ -76,9 +76,23 @@ class ChatDoor:
             if not exchange.committed:
                 message = "The answer did not come within server.writeTimeout."
                 await _refuse(send, request_id, NoTarget(504, "timeout", message), exchange)
+        except asyncio.CancelledError:
+            _account(generation, exchange, 503)
+            await _cut_off(send, exchange)
+            raise
         except BaseException:
             _account(generation, exchange, 500)
             raise
+
+
+async def _cut_off(send: Send, exchange: Exchange) -> None:
+    """The router stops, and the time that answers had to finish is over: an end that nobody takes for a whole one."""
+    message = "The router stops; ask again."
+    if exchange.committed:
+        event = sse.event(error_body(503, "router_stopping", message + " What came before is incomplete."))
+        await send({"type": "http.response.body", "body": event})
+    else:
+        await _refuse(send, exchange.request_id, NoTarget(503, "router_stopping", message), exchange)
 
 
 def _account(generation: Generation, exchange: Exchange, status: int) -> None:

@@ -53,7 +53,7 @@ def show_seconds(value: float) -> str:
     for unit in ("h", "m", "s"):
         if value >= _UNIT_S[unit] and value % _UNIT_S[unit] == 0:
             return f"{int(value / _UNIT_S[unit])}{unit}"
-    return f"{value * 1000:g}ms" if value < 1 else f"{value:g}s"
+    return f"{value * 1000:g}ms" if 0 < value < 1 else f"{value:g}s"
 
 
 def parse_bytes(text: str) -> Bytes | None:

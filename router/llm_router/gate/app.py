@@ -28,7 +28,6 @@ from .status import ExporterStatus, OwnStatus
 from .tls import reload_forever, server_context
 
 CONNECT_TIMEOUT_S = 2.0
-DRAIN_S = 120.0
 
 
 async def serve(
@@ -37,9 +36,8 @@ async def serve(
     stop: asyncio.Event | None = None,
     on_listening: Callable[[str, int], None] = lambda _host, _port: None,
     unix_time: Callable[[], float] = time.time,
-    drain_s: float = DRAIN_S,
 ) -> None:
-    """Serve until ``stop`` is set, or without one until SIGTERM or SIGINT; then let answers finish for ``drain_s``.
+    """Serve until ``stop`` is set, or without one until SIGTERM or SIGINT; then let answers finish.
 
     ``on_listening`` learns the address of the signed listener. From then on, and for six seconds, everything but
     ``/livez`` is answered 503: signatures from before the start are not accepted. ``unix_time`` is the clock that
@@ -71,7 +69,9 @@ async def serve(
             )
         )
         on_listening(*sock.getsockname()[:2])
-        await serve_sites(sites, drain_s=drain_s, stop=stop)
+        await serve_sites(
+            sites, drain_s=config.drain_timeout, notice_s=config.drain_delay, stop=stop, on_drain=gate.drain
+        )
 
 
 def _gate(

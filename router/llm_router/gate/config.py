@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from ..api.serving import parse_address
 from ..config.hosts import is_loopback
-from ..config.scalars import Bytes, Count, Duration, FilePath, Name, Seconds, Secret, Size, Text
+from ..config.scalars import Bytes, Count, Duration, FilePath, Name, Pause, Seconds, Secret, Size, Text
 from ..config.schema import Base
 from ..config.secrets import weakness
 from ..errors import ConfigError, Problem
@@ -61,6 +61,10 @@ class GateConfig(Base):
     header_timeout: Annotated[Duration, "Time a client has to send the request's header."] = Seconds(10)
     read_timeout: Annotated[Duration, "Time a client has to send the whole request."] = Seconds(30)
     idle_timeout: Annotated[Duration, "Time a connection without a request stays open."] = Seconds(30)
+    drain_delay: Annotated[
+        Pause, "Time after SIGTERM in which requests are still taken while /readyz says that the gate drains."
+    ] = Seconds(0)
+    drain_timeout: Annotated[Duration, "Time that answers under way then have to finish."] = Seconds(120)
     tls: Annotated[GateTls | None, "Serve HTTPS, with clientCaFile mutual TLS."] = None
     metrics: Annotated[Text | None, "host:port of the unsigned listener for /metrics; without it there is none."] = None
 

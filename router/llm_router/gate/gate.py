@@ -64,6 +64,7 @@ _STORE_FULL = _error(503, "unavailable_error", "The gate cannot remember more si
 _NO_STATUS = _error(503, "unavailable_error", "The status cannot be had now.")
 _ALIVE = b'{"status":"alive"}'
 _READY = b'{"status":"ready"}'
+_DRAINING = b'{"status":"draining"}'
 
 
 class Gate:
@@ -91,7 +92,12 @@ class Gate:
         self._metrics = metrics
         self._ready_at = started_at + UNREADY_S
         self._unix_time = unix_time
+        self._draining = False
         self._max_body, self._read_timeout_s = max_body, read_timeout_s
+
+    def drain(self) -> None:
+        """Tell load balancers to send nobody any more."""
+        self._draining = True
 
     def guarded(self) -> ASGIApp:
         return Guard(self, render=_framing_error, observe=lambda refusal: self._metrics.rejected(refusal.code))
@@ -118,6 +124,8 @@ class Gate:
         if scope["method"] == "GET":
             if scope["raw_path"] == b"/livez":
                 return Reply(200, _ALIVE, "answered")
+            if scope["raw_path"] == b"/readyz" and self._draining:
+                return Reply(503, _DRAINING, "answered")
             if scope["raw_path"] == b"/readyz" and ready:
                 return Reply(200, _READY, "answered")
         return None if ready else Reply(503, _NOT_READY, "not_ready")

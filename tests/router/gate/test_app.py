@@ -229,6 +229,33 @@ def test_metrics_are_served_beside_and_not_behind_the_signed_listener() -> None:
         assert line in metrics.text.splitlines()
 
 
+def test_load_balancers_see_that_the_gate_drains(llama: Llama) -> None:
+    async def scenario() -> int:
+        clock = Clock()
+        listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        serving = serve(
+            config(llama.url, drain_delay=60.0, upstream_api_key=Secret(llama.api_key)),
+            unix_time=clock,
+            on_listening=lambda host, port: listening.set_result((host, port)),
+        )
+        async with httpx.AsyncClient(trust_env=False) as client:
+            task = asyncio.create_task(serving)
+            caller = Caller(await listening, clock, client)
+            clock.now += 6
+            os.kill(os.getpid(), signal.SIGTERM)
+
+            async def drains() -> bool:
+                return (await client.get(f"{caller.url}/readyz")).status_code == 503
+
+            await until(drains)
+            still = (await caller.ask("GET", "/v1/models")).status_code
+            os.kill(os.getpid(), signal.SIGTERM)
+            await task
+            return still
+
+    assert run(asyncio.wait_for(scenario(), 20)) == 200
+
+
 def test_sigterm_lets_the_running_answer_finish_and_takes_nobody_new() -> None:
     release = asyncio.Event()
 
