@@ -23,6 +23,7 @@ from .config import GateConfig, GateTls, check
 from .forward import Forwarder
 from .gate import Gate, StatusSource
 from .metrics import GateMetrics, metrics_app
+from .rekeying import Rekeying
 from .replay import MemoryReplayStore
 from .status import ExporterStatus, OwnStatus
 from .tls import reload_forever, server_context
@@ -36,12 +37,14 @@ async def serve(
     stop: asyncio.Event | None = None,
     on_listening: Callable[[str, int], None] = lambda _host, _port: None,
     unix_time: Callable[[], float] = time.time,
+    load: Callable[[], GateConfig] | None = None,
 ) -> None:
     """Serve until ``stop`` is set, or without one until SIGTERM or SIGINT; then let answers finish.
 
     ``on_listening`` learns the address of the signed listener. From then on, and for six seconds, everything but
     ``/livez`` is answered 503: signatures from before the start are not accepted. ``unix_time`` is the clock that
-    this is judged by. Raises ``ConfigError`` for what a check of the types alone lets pass, and for taken addresses.
+    this is judged by. ``load`` reads the configuration anew: changed keys are taken up. Raises ``ConfigError`` for what
+    a check of the types alone lets pass, and for taken addresses.
     """
     check(config)
     tls = None if config.tls is None else server_context(config.tls)
@@ -58,7 +61,12 @@ async def serve(
         control = await stack.enter_async_context(scrape_client())
         status = await stack.enter_async_context(_status(config, control, unix_time))
         await stack.enter_async_context(_renewing(tls, config.tls))
-        gate = _gate(config, client, status, metrics, started_at, unix_time)
+        verifier = Verifier(
+            keys=config.key_bytes, target=config.target, authority=config.authority, not_before=started_at
+        )
+        if load is not None:
+            await stack.enter_async_context(Rekeying(config, load, verifier.rekey).running())
+        gate = _gate(config, verifier, client, status, metrics, started_at, unix_time)
         sites.append(
             Site(
                 app=gate.guarded(),
@@ -76,6 +84,7 @@ async def serve(
 
 def _gate(
     config: GateConfig,
+    verifier: Verifier,
     client: Client,
     status: StatusSource,
     metrics: GateMetrics,
@@ -83,9 +92,7 @@ def _gate(
     unix_time: Callable[[], float],
 ) -> Gate:
     return Gate(
-        verifier=Verifier(
-            keys=config.key_bytes, target=config.target, authority=config.authority, not_before=started_at
-        ),
+        verifier=verifier,
         replay=MemoryReplayStore(max_entries=config.replay.max_entries, clock=time.monotonic),
         forwarder=Forwarder(client=client, upstream=config.upstream, api_key=config.upstream_api_key),
         status=status,
