@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from .api.serving import Site, listen, serve_sites
 from .app import RouterApp
+from .config.file_version import file_version
 from .config.load import Loaded
 from .config.schema import ServerTls
 from .errors import ConfigError, Problem
@@ -21,6 +22,9 @@ from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
 from .telemetry.metrics import Metrics
 from .upstream.http1 import Http1Client
+
+WATCH_S = 2.0
+"""How often the files are looked at."""
 
 
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
@@ -36,7 +40,8 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
             sleep=asyncio.sleep,
         )
         app = RouterApp(loaded, around, load)
-        _reload_on_hangup(app, say)
+        reload = _Reloads(app, say)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.start)
         server, admin = config.server, config.admin
         sites = [
             Site(
@@ -49,11 +54,13 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
             Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
         ]
         app.start()
+        watching = asyncio.create_task(reload.watch())
         _settle_memory()
         say(f"llm-router serves on {server.host}:{server.port}, admin on {admin.host}:{admin.port}")
         try:
             await serve_sites(sites, drain_s=server.drain_timeout, notice_s=server.drain_delay, on_drain=app.drain)
         finally:
+            watching.cancel()
             await app.stop()
 
 
@@ -76,20 +83,36 @@ def _tls(files: ServerTls | None) -> ssl.SSLContext | None:
     return context
 
 
-def _reload_on_hangup(app: RouterApp, say: Callable[[str], None]) -> None:
-    running: set[asyncio.Task[None]] = set()
+class _Reloads:
+    """Reloads for whatever reason, one after the other, and what came of each."""
 
-    async def reload() -> None:
+    def __init__(self, app: RouterApp, say: Callable[[str], None]) -> None:
+        self._app, self._say = app, say
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """For a signal handler."""
+        task = asyncio.get_running_loop().create_task(self._reload())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def watch(self) -> None:
+        """Reload whenever the files change. What is refused is tried again after the next change."""
+        known = file_version(self._app.generation().loaded.files)
+        while True:
+            await asyncio.sleep(WATCH_S)
+            loaded = self._app.generation().loaded
+            version = file_version(loaded.files)
+            if version is None or version == known:
+                continue
+            known = version
+            if loaded.config.server.watch_config:
+                await self._reload()
+
+    async def _reload(self) -> None:
         try:
-            await app.reload()
+            await self._app.reload()
         except ConfigError as error:
-            say(f"reload refused, the old configuration stays:\n{error}")
+            self._say(f"reload refused, the old configuration stays:\n{error}")
         else:
-            say("reloaded")
-
-    def start() -> None:
-        task = asyncio.get_running_loop().create_task(reload())
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, start)
+            self._say("reloaded")

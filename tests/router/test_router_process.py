@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from llm_router.demo.standins.delivery import Pace
+from llm_router.router_process import WATCH_S
 from tests.router.ports import free_port
 from tests.router.processes import Process, answers
 from tests.router.routers import providers
@@ -30,7 +32,7 @@ def standins() -> Iterator[Standins]:
 
 
 @contextmanager
-def serving(standins: Standins, folder: Path, **server: str) -> Iterator[tuple[Process, str, Path]]:
+def serving(standins: Standins, folder: Path, **server: str | bool) -> Iterator[tuple[Process, str, Path]]:
     port = free_port()
     config = folder / "router.yaml"
     write(config, standins, port, "openai", "anthropic", "gemini", **server)
@@ -40,7 +42,7 @@ def serving(standins: Standins, folder: Path, **server: str) -> Iterator[tuple[P
         yield process, url, config
 
 
-def write(config: Path, standins: Standins, port: int, *names: str, **server: str) -> None:
+def write(config: Path, standins: Standins, port: int, *names: str, **server: str | bool) -> None:
     shown = {"server": {"port": port, **server}, "admin": {"port": 0}, "externalProviders": providers(standins, *names)}
     config.write_text(yaml.safe_dump(shown))
 
@@ -108,6 +110,27 @@ def test_sighup_reloads_and_a_refused_file_changes_nothing(standins: Standins, t
         assert "nonsense" in process.output
         assert chat(url).headers["x-llm-router-target"] == "anthropic"
         write(config, standins, port, "gemini")
+        process.send(signal.SIGHUP)
+        process.wait_until(lambda: "\nreloaded" in process.output)
+        assert chat(url).headers["x-llm-router-target"] == "gemini"
+
+
+def test_a_changed_file_is_taken_up_and_a_refused_one_changes_nothing(standins: Standins, tmp_path: Path) -> None:
+    with serving(standins, tmp_path) as (process, url, config):
+        port = int(url.rpartition(":")[2])
+        config.write_text("router: {nonsense: 1}\n")
+        process.wait_until(lambda: "reload refused" in process.output)
+        assert chat(url).headers["x-llm-router-target"] == "anthropic"
+        write(config, standins, port, "gemini")
+        process.wait_until(lambda: "\nreloaded" in process.output)
+        assert chat(url).headers["x-llm-router-target"] == "gemini"
+
+
+def test_without_watch_config_a_changed_file_waits_for_a_signal(standins: Standins, tmp_path: Path) -> None:
+    with serving(standins, tmp_path, watchConfig=False) as (process, url, config):
+        write(config, standins, int(url.rpartition(":")[2]), "gemini", watchConfig=False)
+        time.sleep(2 * WATCH_S)  # nothing is to happen: no event could be waited for
+        assert chat(url).headers["x-llm-router-target"] == "anthropic"
         process.send(signal.SIGHUP)
         process.wait_until(lambda: "\nreloaded" in process.output)
         assert chat(url).headers["x-llm-router-target"] == "gemini"

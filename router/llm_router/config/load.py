@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -34,6 +35,18 @@ class Loaded:
     warnings: tuple[Problem, ...]
     path: str
     digest: str
+
+    @property
+    def api_keys_file(self) -> pathlib.Path | None:
+        """Relative ones are counted from the folder of the configuration."""
+        file = self.config.access.api_keys_file
+        return None if file is None else pathlib.Path(self.path).parent / file
+
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """What a router is made from and may change under it: the configuration and the file of API keys."""
+        own = (pathlib.Path(self.path),) if self.path else ()
+        return own if self.api_keys_file is None else (*own, self.api_keys_file)
 
 
 def load(path: str, env: Mapping[str, str] = os.environ) -> Loaded:

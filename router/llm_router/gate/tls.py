@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import ssl
 
+from ..config.file_version import FileVersion, file_version
 from ..errors import ConfigError, Problem
 from .config import GateTls
 
@@ -52,10 +52,5 @@ def _load(context: ssl.SSLContext, tls: GateTls) -> None:
         context.load_verify_locations(tls.client_ca_file)
 
 
-def _version(tls: GateTls) -> tuple[tuple[int, int], ...] | None:
-    """Changes when one of the files does; ``None`` while one is missing, as in the middle of a swap."""
-    files = [tls.cert_file, tls.key_file, *([tls.client_ca_file] if tls.client_ca_file else [])]
-    try:
-        return tuple((stat.st_mtime_ns, stat.st_ino) for stat in map(os.stat, files))
-    except OSError:
-        return None
+def _version(tls: GateTls) -> FileVersion | None:
+    return file_version([tls.cert_file, tls.key_file, *([tls.client_ca_file] if tls.client_ca_file else [])])

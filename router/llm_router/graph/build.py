@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
 
 from ..admission.key_file import load_keys
 from ..admission.keys import KeyRing
@@ -133,10 +132,9 @@ def _meaning(
 
 
 def _keys(loaded: Loaded, known_tags: frozenset[str]) -> KeyRing | None:
-    file = loaded.config.access.api_keys_file
-    if file is None:
+    path = loaded.api_keys_file
+    if path is None:
         return None
-    path = Path(loaded.path).parent / file if loaded.path else Path(file)
     keys = load_keys(path)
     if loaded.config.discovery.method == "static":
         problems = [
