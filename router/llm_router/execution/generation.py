@@ -22,6 +22,7 @@ from ..signals.snapshot import Board
 from ..signals.watch import Watch
 from ..telemetry.metrics import Metrics
 from .attempts import Attempts
+from .learning import Learning
 from .settle import Settlement
 from .standing import Standing
 
@@ -49,6 +50,7 @@ class Generation:
     board: Board
     standings: Mapping[str, Standing]
     attempts: Attempts
+    learning: Learning
     settlement: Settlement
     watches: tuple[Watch, ...]
     ledger: Ledger

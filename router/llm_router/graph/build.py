@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..admission.key_file import load_keys
@@ -12,8 +13,10 @@ from ..config.load import Loaded
 from ..errors import ConfigError, Problem
 from ..execution.attempts import Attempts
 from ..execution.generation import KEPT_DECISIONS, Generation
+from ..execution.learning import Learning
 from ..execution.settle import Settlement
 from ..execution.standing import standings
+from ..model import Target
 from ..routing.categories import Categories
 from ..routing.engine import policy_of
 from ..routing.facts import NEEDS
@@ -21,6 +24,7 @@ from ..routing.targets import build_targets
 from ..routing.turns import Turns
 from ..routing.vocabulary import vocabulary_of
 from ..signals.snapshot import Board
+from ..telemetry.metrics import Metrics
 from ..upstream.wire import WIRES
 from .owners import owners
 from .surroundings import Surroundings
@@ -70,9 +74,8 @@ def build(
         clock=around.clock,
         sleep=around.sleep,
     )
-    for target in targets:
-        if target.list_price is not None:
-            around.metrics.provider_cost(target.owner, target.model, target.list_price.output.usd_per_1k)
+    learning = previous.learning if previous is not None else Learning(board, around.metrics)
+    _show_prices(targets, around.metrics)
     return Generation(
         loaded=loaded,
         targets=targets,
@@ -81,7 +84,8 @@ def build(
         board=board,
         standings=standing,
         attempts=attempts,
-        settlement=Settlement(board, around.ledger, around.metrics, around.clock),
+        learning=learning,
+        settlement=Settlement(board, around.ledger, around.metrics, learning, around.clock),
         watches=tuple(owner.watch(board, config, around) for name, owner in everybody.items() if name not in draining),
         ledger=around.ledger,
         metrics=around.metrics,
@@ -92,6 +96,13 @@ def build(
         decisions=previous.decisions if previous is not None else deque(maxlen=KEPT_DECISIONS),
         categories=Categories(config.router.categories),
     )
+
+
+def _show_prices(targets: Iterable[Target], metrics: Metrics) -> None:
+    for target in targets:
+        if target.kind == "provider":
+            price = target.list_price
+            metrics.provider_cost(target.owner, target.model, None if price is None else price.output.usd_per_1k)
 
 
 def _keys(loaded: Loaded, known_tags: frozenset[str]) -> KeyRing | None:
