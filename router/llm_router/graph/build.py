@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..admission.key_file import load_keys
@@ -43,7 +44,8 @@ def build(
     Raises ``ConfigError`` for what shows only when the parts are put together (unreadable certificates, key files).
     """
     config = loaded.config
-    targets = build_targets(config, around.prices)
+    today = datetime.fromtimestamp(around.unix_time(), UTC)
+    targets = build_targets(config, around.prices.on(today))
     vocabulary = vocabulary_of(config, targets)
     board = Board(targets, around.clock)
     if previous is not None:
