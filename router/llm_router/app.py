@@ -154,6 +154,7 @@ class RouterApp:
         old, self._generation = self._generation, generation
         for standing in generation.standings.values():
             standing.post_to(generation.board)
+        generation.learning.post_to(generation.board)
         names = {cluster.name for cluster in generation.loaded.config.clusters}
         for cluster in old.loaded.config.clusters:
             if cluster.name not in names:

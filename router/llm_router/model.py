@@ -7,6 +7,7 @@ rejected ones and the reasons. Money is USD, tokens are counted singly, times en
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct, field
@@ -75,6 +76,7 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
 
     ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare.
     ``input_ratio`` is what a prompt token costs as a share of a generated one (decode speed over prefill speed).
+    ``start_usd`` is what one more node costs before it has earned anything: USD for its cold start and its idle tail.
     """
 
     capacity: float | None = None
@@ -82,6 +84,7 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
     marginal: float | None = None
     decision: float | None = None
     input_ratio: float = 1.0
+    start_usd: float | None = None
     measured: bool = False
     price_source: str = ""
     price_age_s: float | None = None
@@ -118,6 +121,19 @@ class Target(Struct, frozen=True, kw_only=True):
     prefill_tokens_per_second: float | None = None
 
 
+class Expected(Struct, frozen=True, kw_only=True):
+    """What answers have taught about the tokens of a target.
+
+    A prompt that is estimated at n tokens counts as ``input_more + input_each × n``. ``output_tokens`` is the length of
+    an answer by ``(API key, bucket of complexity)``, where ``None`` stands for all keys or buckets; what is not there
+    has not been learnt.
+    """
+
+    input_each: float = 1.0
+    input_more: float = 0.0
+    output_tokens: Mapping[tuple[str | None, int | None], int] = {}
+
+
 class View(Struct, frozen=True, kw_only=True):
     """All signals about one target at one moment. Times are monotonic seconds of the router's clock.
 
@@ -140,6 +156,7 @@ class View(Struct, frozen=True, kw_only=True):
     pending: int = 0
     slots_total: int | None = None
     cost: ClusterCost | None = None
+    expected: Expected = Expected()
 
 
 class Snapshot(Struct, frozen=True):
@@ -169,7 +186,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What a request is: everything that a decision may depend on, and nothing of its text.
 
     ``needs`` names features that change the meaning of the answer (``tools``, ``vision``, ``json_schema``, ``n``,
-    ``logprobs``). Token counts are estimates made before sending. ``client_region`` is what a trusted proxy says of the
+    ``logprobs``). Token counts are estimates made before sending, the same for every target; what is learnt about each
+    of them is in its view. ``key`` names the caller's API key. ``client_region`` is what a trusted proxy says of the
     caller; ``headers`` are those request headers, names in lower case, that a rule names. ``categories`` are the
     configured kinds of prompt that it belongs to.
     """
@@ -178,13 +196,14 @@ class Facts(Struct, frozen=True, kw_only=True):
     stream: bool = False
     input_tokens: int = 1
     max_tokens: int | None = None
-    expected_output_tokens: int = 256
+    expected_output_tokens: int = 150
     complexity: float = 0.0
     categories: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     requirements: Requirements = Requirements()
     strategy: str | None = None
     session: str | None = None
+    key: str | None = None
     client_region: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
 

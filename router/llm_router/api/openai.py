@@ -121,6 +121,7 @@ async def ask(generation: Generation, scope: Scope, receive: Receive, turn: Turn
         asked.requirements,
         strategy=asked.strategy,
         session=asked.session,
+        key=None if key is None else key.name,
         categories=generation.categories,
         belongs_to=belonging.categories,
         client_region=asked.client_region,

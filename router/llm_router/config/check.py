@@ -51,6 +51,7 @@ REFUSALS: tuple[Check, ...] = (
     providers.base_urls_are_sane,
     providers.headers_are_free,
     providers.keys_fit_the_type,
+    providers.prices_are_dated,
     providers.health_paths_are_paths,
     routing.somebody_can_answer,
     routing.retry_codes_are_retryable,

@@ -79,6 +79,7 @@ Duration = Annotated[Seconds, Meta(gt=0)]
 Pause = Annotated[Seconds, Meta(ge=0)]
 Size = Annotated[Bytes, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a day such as 2026-11-20")]
 
 # The meta's description is what a refused value is told, after "must be".
 Name = Annotated[

@@ -22,6 +22,7 @@ from ..signals.snapshot import Board
 from ..signals.watch import Watch
 from ..telemetry.metrics import Metrics
 from .attempts import Attempts
+from .learning import Learning
 from .meaning import Meaning
 from .settle import Settlement
 from .standing import Standing
@@ -50,6 +51,7 @@ class Generation:
     board: Board
     standings: Mapping[str, Standing]
     attempts: Attempts
+    learning: Learning
     settlement: Settlement
     watches: tuple[Watch, ...]
     ledger: Ledger

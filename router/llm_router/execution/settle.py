@@ -10,6 +10,7 @@ from ..pricing.ledger import AttemptRecord, Ledger, Record
 from ..signals.snapshot import Board
 from ..telemetry.metrics import Metrics
 from .exchange import Exchange, Tried
+from .learning import Learning
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; it is never sent, only recorded."""
@@ -18,8 +19,11 @@ CLIENT_GONE = 499
 class Settlement:
     """``clock`` is monotonic, in seconds."""
 
-    def __init__(self, board: Board, ledger: Ledger, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, board: Board, ledger: Ledger, metrics: Metrics, learning: Learning, clock: Callable[[], float]
+    ) -> None:
         self._board, self._ledger, self._metrics, self._clock = board, ledger, metrics, clock
+        self._learning = learning
 
     def settle(self, exchange: Exchange, status: int) -> Record:
         """Account for the exchange, once. Its cost is that of all attempts that somebody charges for, the answering
@@ -32,6 +36,8 @@ class Settlement:
         for tried, attempt in zip(exchange.trail, attempts, strict=True):
             if attempt.usage is not None:
                 self._metrics.spent(tried.choice.target, attempt.usage, attempt.cost_usd)
+                if attempt.outcome == "ok":
+                    self._learning.learn(tried.choice, exchange.decision.facts, attempt.usage, attempt.cost_usd)
         if record.savings_usd is not None and record.baseline is not None:
             self._metrics.saved(record.baseline, record.savings_usd)
         answering = exchange.answering

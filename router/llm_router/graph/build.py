@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 from ..admission.key_file import load_keys
 from ..admission.keys import KeyRing
@@ -13,9 +14,11 @@ from ..config.schema import Config
 from ..errors import ConfigError, Problem
 from ..execution.attempts import Attempts
 from ..execution.generation import KEPT_DECISIONS, Generation
+from ..execution.learning import Learning
 from ..execution.meaning import Meaning
 from ..execution.settle import Settlement
 from ..execution.standing import standings
+from ..model import Target
 from ..routing.categories import Categories
 from ..routing.engine import policy_of
 from ..routing.facts import NEEDS
@@ -24,6 +27,7 @@ from ..routing.targets import build_targets, embedding_target
 from ..routing.turns import Turns
 from ..routing.vocabulary import vocabulary_of
 from ..signals.snapshot import Board
+from ..telemetry.metrics import Metrics
 from ..upstream.embeddings import Embedder
 from ..upstream.wire import WIRES
 from .owners import Owner, owners
@@ -44,7 +48,8 @@ def build(
     Raises ``ConfigError`` for what shows only when the parts are put together (unreadable certificates, key files).
     """
     config = loaded.config
-    targets = build_targets(config, around.prices)
+    today = datetime.fromtimestamp(around.unix_time(), UTC)
+    targets = build_targets(config, around.prices.on(today))
     vocabulary = vocabulary_of(config, targets)
     board = Board(targets, around.clock)
     if previous is not None:
@@ -84,9 +89,8 @@ def build(
     meaning = _meaning(config, categories, everybody, board, policy, around)
     if previous is not None:
         meaning.adopt(previous.meaning)
-    for target in targets:
-        if target.list_price is not None:
-            around.metrics.provider_cost(target.owner, target.model, target.list_price.output.usd_per_1k)
+    learning = previous.learning if previous is not None else Learning(board, around.metrics)
+    _show_prices(targets, around.metrics)
     return Generation(
         loaded=loaded,
         targets=targets,
@@ -95,7 +99,8 @@ def build(
         board=board,
         standings=standing,
         attempts=attempts,
-        settlement=Settlement(board, around.ledger, around.metrics, around.clock),
+        learning=learning,
+        settlement=Settlement(board, around.ledger, around.metrics, learning, around.clock),
         watches=tuple(owner.watch(board, config, around) for name, owner in everybody.items() if name not in draining),
         ledger=around.ledger,
         metrics=around.metrics,
@@ -129,6 +134,13 @@ def _meaning(
         clock=around.clock,
         timeout_s=0.0 if settings is None else settings.timeout,
     )
+
+
+def _show_prices(targets: Iterable[Target], metrics: Metrics) -> None:
+    for target in targets:
+        if target.kind == "provider":
+            price = target.list_price
+            metrics.provider_cost(target.owner, target.model, None if price is None else price.output.usd_per_1k)
 
 
 def _keys(loaded: Loaded, known_tags: frozenset[str]) -> KeyRing | None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..config.schema import Config
 from ..model import Choice, Decision, Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate
+from ..pricing.estimate import estimate, expected_input_tokens
 from .policy import SHORTCUTS, Policy
 from .refusal import refusal, unknown_strategy, unknown_target
 from .requirements import PASSING, RULE, UNAVAILABLE, Question, checks_for, is_called, question_of, reject
@@ -142,7 +142,7 @@ def _candidate(view: View, facts: Facts) -> Candidate:
         view=view,
         usd_per_1k_tokens=usd_per_1k,
         estimated_usd=usd,
-        first_token_ms=facts.input_tokens * 1000 / speed if speed else None,
+        first_token_ms=expected_input_tokens(view, facts) * 1000 / speed if speed else None,
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..errors import ClientError
 from ..model import Facts, Requirements
+from ..pricing.estimate import PRIOR_OUTPUT_TOKENS
 from .categories import NO_CATEGORIES, Categories
 from .complexity import score
 from .strict_json import strict_object
@@ -27,9 +28,6 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_IMAGE = 765
 """A 1024×1024 picture in OpenAI's high detail; others are of this order."""
-
-EXPECTED_OUTPUT_TOKENS = 256
-"""What an answer without ``max_tokens`` is reckoned with before sending."""
 
 
 class Message(Struct):
@@ -104,6 +102,7 @@ def facts_of(
     *,
     strategy: str | None = None,
     session: str | None = None,
+    key: str | None = None,
     client_region: str | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     categories: Categories = NO_CATEGORIES,
@@ -119,13 +118,14 @@ def facts_of(
         stream=chat.stream,
         input_tokens=estimate_input_tokens(chat),
         max_tokens=chat.max_tokens,
-        expected_output_tokens=min(chat.max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS),
+        expected_output_tokens=min(chat.max_tokens or PRIOR_OUTPUT_TOKENS, PRIOR_OUTPUT_TOKENS),
         complexity=categories.complexity(score(text), belongs_to),
         categories=belongs_to,
         needs=chat.needs,
         requirements=requirements,
         strategy=strategy,
         session=session,
+        key=key,
         client_region=client_region,
         headers=headers,
     )

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..config.regions import within
 from ..model import Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate
+from ..pricing.estimate import estimate, expected_input_tokens
 from .complexity import COMPLEX
 from .policy import Policy
 
@@ -171,7 +171,8 @@ def _context(view: View, question: Question) -> str | None:
     limit, facts = view.target.context_length, question.facts
     if limit is None:
         return None
-    wanted = facts.input_tokens + (facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens)
+    answer = facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens
+    wanted = expected_input_tokens(view, facts) + answer
     return f"{wanted} tokens wanted, the window holds {limit}" if wanted > limit else None
 
 
@@ -201,7 +202,7 @@ def _latency(view: View, question: Question) -> str | None:
     if p95_ms is not None and p95_ms > limit:
         return f"p95 is {p95_ms:.0f} ms, at most {limit} allowed"
     speed = view.target.prefill_tokens_per_second
-    reading_ms = question.facts.input_tokens * 1000 / speed if speed else 0.0
+    reading_ms = expected_input_tokens(view, question.facts) * 1000 / speed if speed else 0.0
     return f"reading the prompt takes {reading_ms:.0f} ms, at most {limit} allowed" if reading_ms > limit else None
 
 

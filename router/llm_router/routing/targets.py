@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ..config.providers import PROVIDER_TYPES
-from ..config.schema import Cluster, Config, Provider, ProviderModel
+from ..config.schema import Cluster, Config, Price, Provider, ProviderModel
 from ..errors import ConfigError, Problem
 from ..model import Target
 from ..pricing.list_prices import PriceBook
@@ -209,7 +209,7 @@ def _provider_targets(provider: Provider, config: Config, prices: PriceBook) -> 
     kind = PROVIDER_TYPES[provider.type]
     served, names = _served(provider), _target_names(provider)
     for model, context_length in served.models.items():
-        price = provider.price
+        price = _own_price(provider, model)
         yield Target(
             name=names[model],
             kind="provider",
@@ -225,6 +225,14 @@ def _provider_targets(provider: Provider, config: Config, prices: PriceBook) -> 
             weight=provider.weight,
             list_price=prices.lookup(kind.price_id, model) if price is None else prices.configured(price),
         )
+
+
+def _own_price(provider: Provider, model: str) -> Price | None:
+    """What the operator says that this model costs."""
+    for listed in provider.models:
+        if isinstance(listed, ProviderModel) and listed.name == model and listed.price is not None:
+            return listed.price
+    return provider.price
 
 
 # ---------------------------------------------------------------- what is wrong with a configuration

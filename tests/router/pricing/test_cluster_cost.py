@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llm_router.config.schema import Capacity, Cluster, Cost
+from llm_router.config.scalars import Seconds
+from llm_router.config.schema import Capacity, Cluster, Cost, Scaling
 from llm_router.model import ClusterStatus, PoolCost, State, TokensPerSecond
-from llm_router.pricing.cluster_cost import cluster_cost, usd_per_1k_tokens
+from llm_router.pricing.cluster_cost import cluster_cost, start_usd, usd_per_1k_tokens
 
 NOW = 1_700_000_000.0
 NONSENSE = (math.nan, math.inf, -math.inf, 0.0, -1.0)
@@ -46,6 +47,25 @@ def make_status(**changes: Any) -> ClusterStatus:
 def test_the_published_example() -> None:
     usd = usd_per_1k_tokens(node_usd_per_hour=0.378, nodes=1, tokens_per_second=20, overhead_factor=1.10)
     assert usd == pytest.approx(0.005775)
+
+
+def test_a_start_costs_the_nodes_rent_of_its_cold_start_and_idle_tail() -> None:
+    scaling = Scaling(cold_start=Seconds(90), idle_timeout=Seconds(600))
+    cluster = make_cluster(cost_per_hour=0.36, scaling=scaling)
+    assert cluster_cost(cluster, Cost(), None, NOW).start_usd == pytest.approx(0.0001 * 690 * 1.10)
+    live = cluster_cost(cluster, Cost(), make_status(node_usd_per_hour=0.72), NOW)
+    assert live.start_usd == pytest.approx(0.0002 * 690 * 1.10)
+
+
+@given(anything, st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_start_is_never_negative_and_unknown_where_its_price_is(
+    price: float | None, cold_start_s: float, idle_s: float
+) -> None:
+    usd = start_usd(node_usd_per_hour=price, cold_start_s=cold_start_s, idle_timeout_s=idle_s, overhead_factor=1.1)
+    if price is None or not math.isfinite(price) or price <= 0:
+        assert usd is None
+    else:
+        assert usd is None or (math.isfinite(usd) and usd >= 0)
 
 
 @given(sane, st.integers(1, 100), sane, st.floats(1.0, 2.0), st.floats(1.01, 100.0))

@@ -36,7 +36,7 @@ def test_a_simple_request_goes_to_the_cheap_cluster_with_its_costs() -> None:
     decision = decide(facts("gpt-3.5-turbo"), snapshot(provider("openai"), cluster("aws")), POLICY)
     first = decision.choices[0]
     assert (first.target.name, first.reason, first.usd_per_1k_tokens) == ("aws", "hybrid_cluster", 0.001)
-    assert first.estimated_usd == pytest.approx(0.001 * (100 + 256) / 1000)
+    assert first.estimated_usd == pytest.approx(0.001 * (100 + 150) / 1000)
     assert names(decision) == ["aws", "openai"]
     assert (decision.strategy, decision.rule, decision.rejected) == ("hybrid", None, ())
 
