@@ -174,6 +174,7 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "server.headerTimeout": lambda c: c.server.header_timeout,
         "server.idleTimeout": lambda c: c.server.idle_timeout,
         "admin": lambda c: c.admin,
+        "ledger": lambda c: c.ledger,
         "router.timeouts.connect": lambda c: c.router.timeouts.connect,
     }
     changed = [path for path, get in fixed.items() if get(old) != get(new)]

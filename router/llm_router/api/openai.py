@@ -20,7 +20,7 @@ from ..execution.exchange import Exchange
 from ..execution.generation import Decided, Generation
 from ..execution.settle import CLIENT_GONE
 from ..model import Choice, Decision
-from ..pricing.ledger import Record
+from ..pricing.records import Record
 from ..routing.engine import decide
 from ..routing.facts import ChatRequest, facts_of, read_chat
 from ..routing.turns import Turn

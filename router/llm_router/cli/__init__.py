@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import ConfigError
-from . import cluster_side, configuration, demo, keys, routing
+from . import cluster_side, configuration, demo, keys, ledger, routing
 
 CONFIG_REFUSED = 78
 """sysexits' EX_CONFIG: a supervisor need not try again."""
@@ -43,6 +43,8 @@ for command in (
     configuration.merge,
     configuration.import_,
     keys.keys,
+    ledger.savings,
+    ledger.ledger,
     cluster_side.sign,
     cluster_side.gate,
     cluster_side.exporter,

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from ..model import Choice, ClusterCost, Target, Usage
 from ..pricing.estimate import cluster_usd, list_usd
-from ..pricing.ledger import AttemptRecord, Ledger, Record
+from ..pricing.ledger import Ledger
+from ..pricing.money import booked, in_usd, picousd
+from ..pricing.records import AttemptRecord, Record
 from ..signals.snapshot import Board
 from ..telemetry.metrics import Metrics
 from .exchange import Exchange, Tried
@@ -55,11 +57,13 @@ class Settlement:
         baseline = exchange.decision.baseline
         baseline_usd = None
         if answering is not None and baseline is not None and baseline.list_price is not None and usage.all_tokens:
-            baseline_usd = list_usd(baseline.list_price, _elsewhere(usage, answering.choice, baseline))
+            baseline_usd = booked(list_usd(baseline.list_price, _elsewhere(usage, answering.choice, baseline)))
         target = answering.choice.target if answering is not None else None
         return Record(
             request_id=exchange.request_id,
-            settled_at=exchange.unix_time,
+            started_at=exchange.unix_time,
+            # By the monotonic clock: the wall clock may have jumped meanwhile.
+            settled_at=exchange.unix_time + self._clock() - exchange.started_at,
             target=target.name if target else None,
             kind=target.kind if target else None,
             model=target.model if target else "",
@@ -74,7 +78,7 @@ class Settlement:
         )
 
     def _usd(self, tried: Tried) -> float | None:
-        return None if tried.usage is None else actual_usd(tried.choice.target, self._cost(tried), tried.usage)
+        return None if tried.usage is None else booked(actual_usd(tried.choice.target, self._cost(tried), tried.usage))
 
     def _cost(self, tried: Tried) -> ClusterCost | None:
         return self._board.view(tried.choice.target.name).cost
@@ -95,5 +99,5 @@ def _elsewhere(usage: Usage, answering: Choice, baseline: Target) -> Usage:
     return Usage(input_tokens=usage.all_input_tokens, output_tokens=usage.output_tokens)
 
 
-def _sum(costs: list[float | None]) -> float:
-    return sum(cost for cost in costs if cost is not None)
+def _sum(costs: list[float | None]) -> float | None:
+    return booked(in_usd(sum(picousd(cost) for cost in costs if cost is not None)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..admission.key_file import load_keys
@@ -14,6 +15,7 @@ from ..execution.attempts import Attempts
 from ..execution.generation import KEPT_DECISIONS, Generation
 from ..execution.settle import Settlement
 from ..execution.standing import standings
+from ..model import Target
 from ..routing.categories import Categories
 from ..routing.engine import policy_of
 from ..routing.facts import NEEDS
@@ -59,6 +61,8 @@ def build(
         around.clock,
         previous.standings if previous is not None else None,
     )
+    policy = policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()})
+    _check_baseline(policy.baseline, targets)
     attempts = Attempts(
         senders={target.name: everybody[target.owner].sender(target, around) for target in targets},
         standings=standing,
@@ -76,7 +80,7 @@ def build(
     return Generation(
         loaded=loaded,
         targets=targets,
-        policy=policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()}),
+        policy=policy,
         keys=_keys(loaded, vocabulary.known_tags),
         board=board,
         standings=standing,
@@ -84,6 +88,7 @@ def build(
         settlement=Settlement(board, around.ledger, around.metrics, around.clock),
         watches=tuple(owner.watch(board, config, around) for name, owner in everybody.items() if name not in draining),
         ledger=around.ledger,
+        journal=around.journal,
         metrics=around.metrics,
         clock=around.clock,
         unix_time=around.unix_time,
@@ -92,6 +97,14 @@ def build(
         decisions=previous.decisions if previous is not None else deque(maxlen=KEPT_DECISIONS),
         categories=Categories(config.router.categories),
     )
+
+
+def _check_baseline(name: str | None, targets: Sequence[Target]) -> None:
+    """A baseline without a price would compare nothing, silently."""
+    for target in targets:
+        if target.name == name and target.list_price is None:
+            message = f"no list price is known for {name}: give the provider a price, or choose another baseline"
+            raise ConfigError([Problem("router.cost.baseline", message)])
 
 
 def _keys(loaded: Loaded, known_tags: frozenset[str]) -> KeyRing | None:
