@@ -193,6 +193,7 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "server.drainDelay": lambda c: c.server.drain_delay,
         "server.drainTimeout": lambda c: c.server.drain_timeout,
         "admin": lambda c: c.admin,
+        "ledger": lambda c: c.ledger,
         "router.timeouts.connect": lambda c: c.router.timeouts.connect,
     }
     changed = [path for path, get in fixed.items() if get(old) != get(new)]

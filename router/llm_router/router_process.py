@@ -8,6 +8,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -20,6 +21,7 @@ from .errors import ConfigError, Problem
 from .graph import Surroundings
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
+from .state.ledger import journal_of
 from .telemetry.metrics import Metrics
 from .upstream.http1 import Http1Client
 
@@ -30,13 +32,18 @@ WATCH_S = 2.0
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
     """Serve until SIGTERM; SIGHUP reloads what ``load`` reads. ``say`` tells the operator what happens."""
     config = loaded.config
-    async with Http1Client(connect_timeout_s=config.router.timeouts.connect) as client:
+    metrics = Metrics(CollectorRegistry())
+    async with (
+        journal_of(config.ledger, metrics, folder=Path(loaded.path).parent) as journal,
+        Http1Client(connect_timeout_s=config.router.timeouts.connect) as client,
+    ):
         around = Surroundings(
             client=client,
             tls=ssl.create_default_context(),
             prices=PriceBook(datetime.now(UTC)),
-            ledger=Ledger(),
-            metrics=Metrics(CollectorRegistry()),
+            ledger=Ledger() if journal is None else Ledger(also=journal.put),
+            journal=journal,
+            metrics=metrics,
             sleep=asyncio.sleep,
         )
         app = RouterApp(loaded, around, load)

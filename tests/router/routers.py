@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from llm_router.config.load import Loaded, parse
 from llm_router.graph import Surroundings
 from llm_router.pricing.ledger import Ledger
 from llm_router.pricing.list_prices import PriceBook
+from llm_router.state.ledger import journal_of
 from llm_router.telemetry.metrics import Metrics
 from llm_router.upstream.http1 import Http1Client
 from tests.router.standins import Standins
@@ -73,8 +75,11 @@ def providers(standins: Standins, *names: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None = None) -> Iterator[Running]:
-    """Serve ``config`` on free ports until the context ends; it must end with no request left open."""
+def running_router(
+    config: dict[str, Any], *, load: Callable[[], Loaded] | None = None, folder: Path = Path()
+) -> Iterator[Running]:
+    """Serve ``config`` on free ports until the context ends; it must end with no request left open. ``folder`` is where
+    its relative files are."""
     started: list[Running] = []
     ready = threading.Event()
     problem: list[BaseException] = []
@@ -87,14 +92,19 @@ def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None 
             return load() if load is not None else parse(yaml.safe_dump(started[0].config), "test.yaml", {})
 
         loaded = parse(yaml.safe_dump(config), "test.yaml", {})
-        async with Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client:
-            ledger = Ledger()
+        metrics = Metrics(CollectorRegistry())
+        async with (
+            journal_of(loaded.config.ledger, metrics, folder=folder) as journal,
+            Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client,
+        ):
+            ledger = Ledger() if journal is None else Ledger(also=journal.put)
             around = Surroundings(
                 client=client,
                 tls=ssl.create_default_context(),
                 prices=PriceBook(datetime.now(UTC)),
                 ledger=ledger,
-                metrics=Metrics(CollectorRegistry()),
+                journal=journal,
+                metrics=metrics,
                 sleep=asyncio.sleep,
             )
             app = RouterApp(loaded, around, reload)

@@ -20,7 +20,7 @@ from ..execution.exchange import Exchange
 from ..execution.generation import Decided, Generation
 from ..execution.settle import CLIENT_GONE
 from ..model import Choice, Decision
-from ..pricing.ledger import AttemptRecord, Record
+from ..pricing.records import AttemptRecord, Record
 from ..routing.engine import decide
 from ..routing.facts import ChatRequest, asked_text, facts_of, read_chat
 from ..routing.turns import Turn

@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import ConfigError
-from . import cluster_side, configuration, demo, keys, prices, routing
+from . import cluster_side, configuration, demo, keys, ledger, prices, routing
 
 CONFIG_REFUSED = 78
 """sysexits' EX_CONFIG: a supervisor need not try again."""
@@ -44,6 +44,8 @@ for command in (
     configuration.import_,
     keys.keys,
     prices.prices,
+    ledger.savings,
+    ledger.ledger,
     cluster_side.sign,
     cluster_side.gate,
     cluster_side.exporter,

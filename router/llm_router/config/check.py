@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from .checks import clusters, discovery, listeners, names, providers, routing, rules, unavailable
+from .checks import clusters, discovery, ledger, listeners, names, providers, routing, rules, unavailable
 from .checks.draft import Check, Draft
 from .findings import Finding, Path
 from .schema import Cluster, Config
@@ -27,6 +27,7 @@ REFUSALS: tuple[Check, ...] = (
     names.categories_are_unique,
     names.embeddings_are_served,
     names.fallback_exists,
+    names.baseline_exists,
     rules.rules_are_few,
     rules.rule_names_are_unique,
     rules.rules_are_complete,
@@ -59,6 +60,8 @@ REFUSALS: tuple[Check, ...] = (
     routing.same_target_retries_fit,
     routing.strategy_has_what_it_needs,
     routing.client_region_header_is_the_proxys,
+    ledger.url_is_understood,
+    ledger.retention_fits_the_store,
 )
 
 
@@ -67,7 +70,8 @@ def secrets_are_sound(draft: Draft) -> Iterator[Finding]:
     for path, value, origin in draft.secrets:
         if path[0] == "externalProviders" and path[1] in disabled:
             continue
-        fault = weakness(value, origin)
+        judged = ledger.password_of(value) if path == ledger.URL else value
+        fault = None if judged is None else weakness(judged, origin)
         if fault is not None:
             yield Finding(path, fault)
 

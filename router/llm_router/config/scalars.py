@@ -9,7 +9,7 @@ from msgspec import Meta
 
 
 class Seconds(float):
-    """A duration, written ``250ms``, ``30s``, ``5m``, ``1h`` or as a number of seconds."""
+    """A duration, written ``250ms``, ``30s``, ``5m``, ``1h``, ``7d`` or as a number of seconds."""
 
     __slots__ = ()
 
@@ -36,14 +36,14 @@ class FilePath(str):
     __slots__ = ()
 
 
-SECONDS_PATTERN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h)"
+SECONDS_PATTERN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h|d)"
 BYTES_PATTERN = r"([0-9]{1,15})(B|KiB|MiB|GiB)"
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 def parse_seconds(text: str) -> Seconds | None:
-    """``None`` for anything but a number followed by ms, s, m or h."""
+    """``None`` for anything but a number followed by ms, s, m, h or d."""
     found = re.fullmatch(SECONDS_PATTERN, text, re.ASCII)
     return Seconds(float(found[1]) * _UNIT_S[found[2]]) if found else None
 

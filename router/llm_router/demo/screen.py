@@ -70,8 +70,10 @@ class Screen:
 
     def summary(self, savings: dict[str, Any], metrics: str, problems: Sequence[str]) -> None:
         self._print("\n[bold]spent and saved[/bold] (self-hosted tokens at their live capacity cost)")
-        for name, totals in savings["targets"].items():
-            self._print(f"  {name.ljust(10)}{totals['requests']:>4} requests  {_usd(totals['cost_usd']):>12} USD")
+        for row in (*savings["rows"], {"target": "all", **savings}):
+            spent, saved = _usd(row["cost_usd"]), _usd(row["savings_usd"])
+            counted = f"{row['requests']:>4} requests  {row['compared']:>4} compared"
+            self._print(f"  {row['target'].ljust(10)}{counted}  {spent:>12} USD  {saved:>12} saved")
         for name, totals in savings["baselines"].items():
             self._print(f"  against {name}: {_usd(totals['savings_usd'])} USD saved")
         self._print("\n[bold]from /metrics[/bold]")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..errors import AttemptFailed, NotSent
 from ..model import Choice, Decision, Usage
-from ..pricing.ledger import AttemptRecord
+from ..pricing.records import AttemptRecord
 from ..routing.facts import ChatRequest
 from .attempt import Attempt
 

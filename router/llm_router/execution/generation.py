@@ -20,6 +20,7 @@ from ..routing.turns import Turns
 from ..routing.vocabulary import Vocabulary
 from ..signals.snapshot import Board
 from ..signals.watch import Watch
+from ..state.ledger.journal import Journal
 from ..telemetry.metrics import Metrics
 from .attempts import Attempts
 from .learning import Learning
@@ -55,6 +56,7 @@ class Generation:
     settlement: Settlement
     watches: tuple[Watch, ...]
     ledger: Ledger
+    journal: Journal | None
     metrics: Metrics
     clock: Callable[[], float]
     unix_time: Callable[[], float]

@@ -15,7 +15,8 @@ from msgspec import Struct, structs
 from ..config.schema import Category, CircuitBreaker
 from ..errors import AttemptFailed
 from ..model import Facts, Requirements, Usage, View
-from ..pricing.ledger import AttemptRecord
+from ..pricing.money import booked
+from ..pricing.records import AttemptRecord
 from ..routing.categories import SCANNED_CHARACTERS, Categories, Meanings
 from ..routing.policy import Policy
 from ..routing.requirements import Question, checks_for, reject
@@ -143,7 +144,7 @@ class Meaning:
         return structs.replace(known[0], target=embedder.target) if known else View(target=embedder.target)
 
     def _booked(self, embedder: Embedder, usage: Usage) -> AttemptRecord:
-        usd = actual_usd(embedder.target, self._view(embedder).cost, usage)
+        usd = booked(actual_usd(embedder.target, self._view(embedder).cost, usage))
         self._metrics.spent(embedder.target, usage, usd)
         return AttemptRecord(embedder.target.name, OUTCOME, usage, usd)
 

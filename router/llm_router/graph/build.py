@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..admission.key_file import load_keys
@@ -69,6 +69,8 @@ def build(
         around.clock,
         previous.standings if previous is not None else None,
     )
+    policy = policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()})
+    _check_baseline(policy.baseline, targets)
     attempts = Attempts(
         senders={target.name: everybody[target.owner].sender(target, around) for target in targets},
         standings=standing,
@@ -103,6 +105,7 @@ def build(
         settlement=Settlement(board, around.ledger, around.metrics, learning, around.clock),
         watches=tuple(owner.watch(board, config, around) for name, owner in everybody.items() if name not in draining),
         ledger=around.ledger,
+        journal=around.journal,
         metrics=around.metrics,
         clock=around.clock,
         unix_time=around.unix_time,
@@ -141,6 +144,14 @@ def _show_prices(targets: Iterable[Target], metrics: Metrics) -> None:
         if target.kind == "provider":
             price = target.list_price
             metrics.provider_cost(target.owner, target.model, None if price is None else price.output.usd_per_1k)
+
+
+def _check_baseline(name: str | None, targets: Sequence[Target]) -> None:
+    """A baseline without a price would compare nothing, silently."""
+    for target in targets:
+        if target.name == name and target.list_price is None:
+            message = f"no list price is known for {name}: give the provider a price, or choose another baseline"
+            raise ConfigError([Problem("router.cost.baseline", message)])
 
 
 def _keys(loaded: Loaded, known_tags: frozenset[str]) -> KeyRing | None:

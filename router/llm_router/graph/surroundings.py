@@ -9,19 +9,22 @@ from dataclasses import dataclass
 
 from ..pricing.ledger import Ledger
 from ..pricing.list_prices import PriceBook
+from ..state.ledger.journal import Journal
 from ..telemetry.metrics import Metrics
 from ..upstream.client import Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What outlives a configuration: the client, trust, prices, the ledger, metrics and clocks. ``tls`` is the context
+    """What outlives a configuration: the client, trust, prices, the ledger, metrics and clocks. ``journal`` is what
+    keeps the ledger at rest, ``None`` where it is in memory only. ``tls`` is the context
     for whoever has none of his own; ``sleep`` waits between repeats."""
 
     client: Client
     tls: ssl.SSLContext
     prices: PriceBook
     ledger: Ledger
+    journal: Journal | None = None
     metrics: Metrics
     sleep: Callable[[float], Awaitable[None]]
     clock: Callable[[], float] = time.monotonic

@@ -14,10 +14,10 @@ from ..model import Choice, Decision, Facts, Rejection, Snapshot, Target, View
 from ..pricing.estimate import estimate, expected_input_tokens
 from .policy import SHORTCUTS, Policy
 from .refusal import refusal, unknown_strategy, unknown_target
-from .requirements import PASSING, RULE, UNAVAILABLE, Question, checks_for, is_called, question_of, reject
+from .requirements import ABLE, PASSING, RULE, UNAVAILABLE, Question, checks_for, is_called, question_of, reject
 from .rules import Rule, compile_rules, first_match, leading
 from .strategies import STRATEGIES, Candidate, Order, Situation, Strategy
-from .targets import declared_models, default_target, last_resort, route_targets
+from .targets import baseline_target, declared_models, default_target, last_resort, route_targets
 from .turns import Turn, first_turn
 
 __all__ = ["Policy", "decide", "policy_of"]
@@ -37,6 +37,7 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]], *, awai
         max_latency_ms=router.max_latency_ms,
         max_queue_depth=router.max_queue_depth,
         default_target=default_target(config),
+        baseline=baseline_target(config),
         routes=route_targets(config),
         shortcuts={name: strategy for name, strategy in SHORTCUTS.items() if name not in declared},
         last_resort=last_resort(config),
@@ -118,7 +119,8 @@ def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
             cluster_missing = cluster_missing or rejection.code in UNAVAILABLE
         elif rejection.code in _STILL_COMPARABLE:
             comparable.append(_candidate(view, facts))
-    return _Verdict(allowed, rejected, _baseline(comparable), cluster_missing and not cluster_up)
+    baseline = _cheapest(comparable) if question.policy.baseline is None else _named(question, snapshot)
+    return _Verdict(allowed, rejected, baseline, cluster_missing and not cluster_up)
 
 
 _STILL_COMPARABLE = PASSING | {"external_disabled"}
@@ -146,7 +148,16 @@ def _candidate(view: View, facts: Facts) -> Candidate:
     )
 
 
-def _baseline(comparable: Sequence[Candidate]) -> Target | None:
+def _named(question: Question, snapshot: Snapshot) -> Target | None:
+    """The configured baseline, whatever model was asked for and whoever may ask whom, but only where it is able and
+    allowed to see the request."""
+    for view in snapshot.views:
+        if view.target.name == question.policy.baseline:
+            return view.target if reject(view, question, ABLE) is None else None
+    return None
+
+
+def _cheapest(comparable: Sequence[Candidate]) -> Target | None:
     """The provider that would have been cheapest for this request."""
     priced = [(c.estimated_usd, c.view.target.name, c.view.target) for c in comparable if c.estimated_usd is not None]
     return min(priced)[2] if priced else None

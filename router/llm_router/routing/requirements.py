@@ -251,6 +251,10 @@ _PASSING: tuple[tuple[str, Check], ...] = (
 )
 _CHECKS = _LASTING + _PASSING
 
+ABLE: Checks = tuple(
+    entry for entry in _LASTING if entry[0] in {"compliance", "residency", "unsupported", "context_length_exceeded"}
+)
+"""What a target must be and do to answer a request, whoever asks and whatever model he names."""
 LASTING = frozenset(code for code, _ in _LASTING)
 PASSING = frozenset(code for code, _ in _PASSING)
 SCOPES = frozenset({"model_not_allowed", "target_not_allowed"})

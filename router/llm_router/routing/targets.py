@@ -101,6 +101,22 @@ def last_resort(config: Config) -> frozenset[str]:
     )
 
 
+def baseline_target(config: Config) -> str | None:
+    """The name of the target that savings are measured against, where the configuration names one."""
+    named = config.router.cost.baseline
+    if named is None:
+        return None
+    return next(
+        (
+            target
+            for provider in enabled_providers(config)
+            for model, target in _target_names(provider).items()
+            if named in (target, f"{provider.name}/{model}")
+        ),
+        None,
+    )
+
+
 def declared_models(config: Config) -> frozenset[str]:
     """Every model name to which the configuration gives a meaning of its own."""
     served = (model for owner in _owners(config) for model in _served(owner).models)

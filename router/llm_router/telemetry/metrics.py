@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -109,6 +109,15 @@ class Metrics:
         )
         # Usage that no price is known for is counted, never priced at nothing.
         self._unpriced = counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
+        self._estimated = counter(
+            "llm_router_estimated_usage_total", "Answers without token counts that can be believed.", "target"
+        )
+        self._ledger_up = gauge("llm_router_ledger_up", "1 if the last write of the ledger succeeded.", "backend")
+        self._ledger_waiting = gauge("llm_router_ledger_waiting_records", "Records not yet written.", "backend")
+        self._ledger_delay = gauge(
+            "llm_router_ledger_delay_seconds", "How long the oldest record not yet written has waited.", "backend"
+        )
+        self._ledger_records = counter("llm_router_ledger_records_total", "Records by fate.", "backend", "result")
 
     # ------------------------------------------------------------ requests
 
@@ -133,6 +142,8 @@ class Metrics:
     def spent(self, target: Target, usage: Usage, cost_usd: float | None) -> None:
         self._tokens.labels(target.owner, "input").inc(usage.all_input_tokens)
         self._tokens.labels(target.owner, "output").inc(usage.output_tokens)
+        if usage.estimated:
+            self._estimated.labels(target.name).inc()
         if cost_usd is None:
             self._unpriced.labels(target.name).inc()
         else:
@@ -148,6 +159,14 @@ class Metrics:
 
     def saved(self, baseline: str, usd: float) -> None:
         self._savings.labels(baseline).inc(usd)
+
+    def ledger(self, backend: str, waiting: int, delay_s: float, *, up: bool) -> None:
+        self._ledger_up.labels(backend).set(up)
+        self._ledger_waiting.labels(backend).set(waiting)
+        self._ledger_delay.labels(backend).set(delay_s)
+
+    def ledger_records(self, backend: str, result: Literal["written", "lost"], count: int) -> None:
+        self._ledger_records.labels(backend, result).inc(count)
 
     # ------------------------------------------------------------ signals
 

@@ -101,6 +101,21 @@ def fallback_exists(draft: Draft) -> Iterator[Finding]:
         yield Finding(path, "neither onError nor onRateLimit: it would follow nothing; allow one, or remove it")
 
 
+def baseline_exists(draft: Draft) -> Iterator[Finding]:
+    """Savings are measured against one model of a provider that could be asked."""
+    named = draft.config.router.cost.baseline
+    if named is None:
+        return
+    path: Path = ("router", "cost", "baseline")
+    by_provider = {p.name: [f"{p.name}/{model}" for model in _served(p)] for _, p in draft.providers()}
+    targets = [target for targets in by_provider.values() for target in targets]
+    own = by_provider.get(named)
+    if own is not None and len(own) > 1:
+        yield Finding(path, f"{named} serves several models: name one, {' or '.join(own)}")
+    elif own is None and named not in targets:
+        yield Finding(path, f"no enabled provider serves {quote(named)}{meant(named, targets)}")
+
+
 def by_target_name(owners: Mapping[str, Cluster | Provider]) -> dict[str, Cluster | Provider]:
     """Owners by their own names and by those of their targets: ``owner/model`` where there are several models."""
     return {**owners, **{f"{owner.name}/{model}": owner for owner in owners.values() for model in _several(owner)}}

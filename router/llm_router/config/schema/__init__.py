@@ -10,6 +10,7 @@ from __future__ import annotations
 from .base import Base
 from .discovery import ConsulDiscovery, Discovery, EtcdDiscovery, KubernetesDiscovery
 from .document import Config, Fragment
+from .ledger import LedgerStore
 from .listeners import Access, Admin, Server, ServerTls
 from .owners import (
     Capacity,
@@ -67,6 +68,7 @@ __all__ = [
     "Hysteresis",
     "KubernetesDiscovery",
     "Latency",
+    "LedgerStore",
     "Price",
     "Provider",
     "ProviderLatency",

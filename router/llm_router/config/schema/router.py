@@ -36,6 +36,11 @@ class Cost(Base):
     ] = "capacity"
     overhead_factor: Annotated[float, Meta(ge=1), "Node price times this is what a node costs."] = 1.10
     hysteresis: Hysteresis = Hysteresis()
+    baseline: Annotated[
+        Text | None,
+        "Provider or target (owner/model) that savings are measured against. Left out, for each request the cheapest "
+        "provider that may answer it.",
+    ] = None
 
 
 class Latency(Base):
