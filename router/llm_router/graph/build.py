@@ -69,8 +69,6 @@ def build(
         around.clock,
         previous.standings if previous is not None else None,
     )
-    policy = policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()})
-    _check_baseline(policy.baseline, targets)
     attempts = Attempts(
         senders={target.name: everybody[target.owner].sender(target, around) for target in targets},
         standings=standing,
@@ -87,6 +85,7 @@ def build(
         {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()},
         awaiting_clusters=awaiting_clusters,
     )
+    _check_baseline(policy.baseline, targets)
     categories = Categories(router.categories)
     meaning = _meaning(config, categories, everybody, board, policy, around)
     if previous is not None:
