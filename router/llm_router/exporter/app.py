@@ -17,10 +17,11 @@ from starlette.routing import Route
 from ..api.guard import Guard
 from ..api.serving import Site, listen, parse_address, serve_sites
 from ..model import ClusterStatus
-from .config import ExporterConfig, check
+from .check import check
+from .config import ExporterConfig
 from .metrics import PoolMetrics
 from .pool import Pool, Terms, collecting
-from .price import source_of
+from .prices.choice import prices_of
 from .scrape import LlamaServer, scrape_client
 
 STATUS_PATH = "/cluster/status"
@@ -59,7 +60,7 @@ async def serve(
     Raises ``ConfigError`` for what a check of the types alone lets pass, and where the address is taken.
     """
     check(config)
-    price = await source_of(config.price)
+    prices = prices_of(config.price, clock=time.monotonic, unix_time=time.time)
     host, port = parse_address(config.listen)
     terms = Terms(pool=config.pool, nodes=config.nodes, overhead_factor=config.overhead_factor, window_s=config.window)
     with contextlib.closing(listen(host, port)) as sock:
@@ -68,8 +69,8 @@ async def serve(
                 LlamaServer(upstream.url, upstream.api_key, client=client, clock=time.monotonic)
                 for upstream in config.upstreams
             ]
-            pool = Pool(terms, servers, price=price, unix_time=time.time)
+            pool = Pool(terms, servers, prices=prices, unix_time=time.time)
             on_listening(*sock.getsockname()[:2])
             site = Site(app=Guard(create_app(pool.status)), socket=sock)
-            async with collecting(pool, config.interval):
+            async with prices.refreshing(), collecting(pool, config.interval):
                 await serve_sites([site], drain_s=DRAIN_S, stop=stop)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from ..model import ClusterStatus, PoolCost, ServedModel, State, TokensPerSecond
 from ..pricing.cluster_cost import usd_per_1k_tokens
 from .meter import Meter
-from .price import NodePrice, PriceSource, PriceUnknown
+from .prices.base import Priced, Quote
 from .scrape import Facts, LlamaServer, Load, ScrapeFailed
 
 RETURN_INTERVAL_S = 0.25
@@ -31,7 +31,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class Pool:
-    """``price`` is ``None`` where nobody here knows what a node costs: then speeds are told, costs are not.
+    """``prices`` is ``None`` where nobody here knows what a node costs: then speeds are told, costs are not.
 
     ``unix_time`` is the wall clock that the status is dated by.
     """
@@ -41,23 +41,17 @@ class Pool:
         terms: Terms,
         servers: Sequence[LlamaServer],
         *,
-        price: PriceSource | None,
+        prices: Priced | None,
         unix_time: Callable[[], float],
     ) -> None:
         self._terms = terms
         self._members = [_Member(server, terms.window_s) for server in servers]
-        self._price_source, self._unix_time = price, unix_time
-        self._price: NodePrice | None = None
+        self._prices, self._unix_time = prices, unix_time
         self._measured_at: float | None = None
 
     async def collect(self) -> None:
-        """Ask all servers, and the price, once. What cannot be had now stays as it was."""
+        """Ask all servers once. What cannot be had now stays as it was."""
         await asyncio.gather(*(member.collect() for member in self._members))
-        if self._price_source is not None:
-            try:
-                self._price = await self._price_source.price()
-            except PriceUnknown as unknown:
-                logger.warning("no price for a node of %s: %s", self._terms.pool, unknown)
         self._measured_at = self._unix_time()
 
     async def collect_forever(self, interval_s: float) -> None:
@@ -79,7 +73,7 @@ class Pool:
         up = [member for member in self._members if member.state == "up"]
         speeds = _together(self._members, max(1, len(up)))
         slots_total, slots_busy = sum(member.slots for member in up), sum(member.busy for member in up)
-        price = self._price
+        price = None if self._prices is None else self._prices.quote()
         return ClusterStatus(
             target=self._terms.pool,
             state=_state([member.state for member in self._members]),
@@ -87,27 +81,27 @@ class Pool:
             nodes=self._terms.nodes,
             node_usd_per_hour=None if price is None else price.usd_per_hour,
             price_source=None if price is None else price.source,
-            price_age_s=None if price is None else price.age_s(self._unix_time()),
+            price_age_s=None if price is None else price.age_s,
             slots_total=slots_total,
             slots_busy=slots_busy,
             queue_depth=sum(member.deferred for member in up),
             tokens_per_second=speeds,
-            usd_per_1k_tokens=self._cost(speeds, slot_is_free=slots_busy < slots_total),
+            usd_per_1k_tokens=self._cost(price, speeds, slot_is_free=slots_busy < slots_total),
             measured_at=self._measured_at,
         )
 
-    def _cost(self, speeds: TokensPerSecond, *, slot_is_free: bool) -> PoolCost:
+    def _cost(self, price: Quote | None, speeds: TokensPerSecond, *, slot_is_free: bool) -> PoolCost:
         """One more request costs nothing on a node that runs anyway and has a free slot; else its share of a node."""
-        if self._price is None:
+        if price is None:
             return PoolCost()
-        capacity = self._usd_per_1k(self._price, speeds.capacity)
+        capacity = self._usd_per_1k(price, speeds.capacity)
         return PoolCost(
             capacity=capacity,
-            realised=self._usd_per_1k(self._price, speeds.realised),
+            realised=self._usd_per_1k(price, speeds.realised),
             marginal=0.0 if slot_is_free else capacity,
         )
 
-    def _usd_per_1k(self, price: NodePrice, tokens_per_second: float | None) -> float | None:
+    def _usd_per_1k(self, price: Quote, tokens_per_second: float | None) -> float | None:
         if not tokens_per_second:
             return None
         try:

@@ -112,7 +112,7 @@ async def _status(
         yield ExporterStatus(config.status_url, config.target, client)
         return
     server = LlamaServer(config.upstream, config.upstream_api_key, client=client, clock=time.monotonic)
-    pool = Pool(Terms(pool=config.target), [server], price=None, unix_time=unix_time)
+    pool = Pool(Terms(pool=config.target), [server], prices=None, unix_time=unix_time)
     async with collecting(pool, MIN_INTERVAL_S):
         yield OwnStatus(pool)
 
