@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ..config.scalars import Count, Duration, Name, Positive, Seconds, Secret, Text
+from ..api.signed_config import ListenerTls, SigningKey
+from ..config.scalars import Count, Duration, FilePath, Name, Positive, Seconds, Secret, Text
 from ..config.schema import Base
 
 MIN_INTERVAL_S = 2
@@ -15,8 +16,28 @@ scrape is something: faster polling would keep abandoned requests alive."""
 
 
 class Upstream(Base):
-    url: Annotated[Text, "URL of one llama-server of the pool."]
+    url: Annotated[Text, "URL of one llama-server of the pool, or with dns of several."]
     api_key: Annotated[Secret | None, "The key that it asks for."] = None
+    dns: Annotated[bool, "Every address of the host's name is a llama-server, as of a headless Service."] = False
+
+
+class KubernetesConfig(Base):
+    """The pool as its cluster's API server knows it. Without kubeconfig and apiServer the pod's own account asks."""
+
+    service: Annotated[Text | None, "Service whose endpoints are the pool's llama-servers, instead of upstreams."] = (
+        None
+    )
+    namespace: Annotated[Text | None, "Where the Service is. Default: the pod's own."] = None
+    port: Annotated[Text | None, "Name or number of llama-server's port there. Default: the only one."] = None
+    api_key: Annotated[Secret | None, "The key that these llama-servers ask for."] = None
+    node_selector: Annotated[Text | None, "Label selector of the pool's nodes, which are counted instead of nodes."] = (
+        None
+    )
+    kubeconfig: Annotated[FilePath | None, "With a token or a client certificate in it."] = None
+    context: Annotated[Text | None, "Context of the kubeconfig. Default: its current one."] = None
+    api_server: Annotated[Text | None, "URL of the API server, with tokenFile and caFile."] = None
+    token_file: Annotated[FilePath | None, "Bearer token, read anew for each request. Default: the pod's own."] = None
+    ca_file: Annotated[FilePath | None, "CA of the API server. Default: the pod's own."] = None
 
 
 class LivePriceConfig(Base):
@@ -58,16 +79,28 @@ class NodePriceConfig(Base):
         return self.capacity_type == "spot"
 
 
+class StatusConfig(Base):
+    """A listener for ``GET /cluster/status`` that others can reach: signed, as the gate has it."""
+
+    listen: Annotated[Text, "host:port of the signed listener."]
+    authority: Annotated[Text, "Host of the cluster's endpoint as the router has it, with a port but 80 and 443."]
+    keys: Annotated[tuple[SigningKey, ...], Meta(min_length=1), "Active keys: one, or two while they rotate."]
+    tls: Annotated[ListenerTls | None, "Serve HTTPS, with clientCaFile mutual TLS."] = None
+
+
 class ExporterConfig(Base):
     """The whole of ``exporter.yaml``."""
 
     pool: Annotated[Name, "The cluster's name: the target in its status, the pool label of its metrics."]
-    upstreams: Annotated[tuple[Upstream, ...], Meta(min_length=1), "The pool's llama-servers."]
     price: Annotated[NodePriceConfig, "What one node costs."]
+    upstreams: Annotated[tuple[Upstream, ...], "The pool's llama-servers."] = ()
+    kubernetes: KubernetesConfig | None = None
     listen: Annotated[Text, "host:port to serve on. Loopback only: nothing here asks for a signature."] = (
         "127.0.0.1:9402"
     )
-    nodes: Annotated[Count, "Nodes that the pool runs on."] = 1
+    metrics: Annotated[Text | None, "host:port of a second listener for /metrics, which others may reach."] = None
+    status: StatusConfig | None = None
+    nodes: Annotated[Count, "Nodes that the pool runs on, where Kubernetes does not count them."] = 1
     overhead_factor: Annotated[float, Meta(ge=1), "Node price times this is what a node costs."] = 1.10
     window: Annotated[Seconds, Meta(ge=10), "Time over which the realised cost is taken."] = Seconds(300)
     interval: Annotated[Seconds, Meta(ge=MIN_INTERVAL_S), "Time between two readings, at least 2s."] = Seconds(5)

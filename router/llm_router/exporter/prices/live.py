@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 
+from ...telemetry.trouble import Trouble
 from .base import PriceSource, PriceUnknown, Quote, Tally
 
 ANSWER_S = 120.0
@@ -60,7 +61,7 @@ class LivePrice:
         self._reference = reference
         self._good: tuple[float, float] | None = None
         self._failures = 0
-        self._complaint = ""
+        self._trouble = Trouble(logger, f"{source.label} says what a node costs again")
 
     def quote(self) -> Quote | None:
         if self._good is None:
@@ -90,7 +91,8 @@ class LivePrice:
         if fault is not None:
             return self._failed("refused", fault, None)
         self._good = usd_per_hour, self._clock()
-        self._failures, self._complaint = 0, ""
+        self._failures = 0
+        self._trouble.ends()
         self._tally(self._source.label, "accepted")
         return self._refresh_s
 
@@ -104,9 +106,7 @@ class LivePrice:
 
     def _failed(self, result: str, why: str, retry_after_s: float | None) -> float:
         self._tally(self._source.label, result)
-        if why != self._complaint:
-            logger.warning("no new node price from %s: %s", self._source.label, why)
-        self._complaint = why
+        self._trouble.is_(f"no new node price from {self._source.label}: {why}")
         # Never more often than when all is well, unless that is rarely.
         wait_s = min(FIRST_RETRY_S * 2.0**self._failures, self._refresh_s)
         self._failures = min(self._failures + 1, 20)
