@@ -28,10 +28,10 @@ from llm_router.cli import main as llm_router
 from llm_router.config.json_schema import schema
 from llm_router.config.load import load_struct, parse
 from llm_router.config.schema import Config
-from llm_router.exporter.app import create_app as exporter_app
+from llm_router.exporter.check import check as check_exporter
 from llm_router.exporter.config import ExporterConfig
-from llm_router.exporter.config import check as check_exporter
-from llm_router.exporter.metrics import PoolMetrics
+from llm_router.exporter.metrics import Figures, PoolMetrics
+from llm_router.exporter.unsigned import create_app as exporter_app
 from llm_router.gate.config import GateConfig
 from llm_router.gate.config import check as check_gate
 from llm_router.gate.gate import FORWARDED, STATUS_PATH
@@ -194,7 +194,8 @@ def test_every_metric_stands_in_its_table_with_its_type() -> None:
         elif process == "Gate":
             GateMetrics(registry)
         else:
-            registry.register(PoolMetrics(lambda: ClusterStatus(target="pool", state="up")))
+            status = ClusterStatus(target="pool", state="up")
+            registry.register(PoolMetrics(lambda: Figures(pool="pool", status=status)))
         return registry
 
     for process in ("Router", "Gate", "Exporter"):

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ..errors import RouterError
 from ..model import ServedModel, State
+from .census import Address
 from .meter import Reading
 
 TIMEOUT_S = 10.0
@@ -62,9 +63,9 @@ class _Models(Struct):
 class LlamaServer:
     """One llama-server. ``clock`` is monotonic; ``client`` is from ``scrape_client``."""
 
-    def __init__(self, url: str, api_key: str | None, *, client: httpx.AsyncClient, clock: Callable[[], float]) -> None:
-        self.url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    def __init__(self, address: Address, *, client: httpx.AsyncClient, clock: Callable[[], float]) -> None:
+        self.url = address.url.rstrip("/")
+        self._headers = {"authorization": f"Bearer {address.api_key}"} if address.api_key else {}
         self._client, self._clock = client, clock
 
     async def state(self) -> State:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from msgspec import structs
 
@@ -23,7 +23,7 @@ class Rekeying:
     """Compares what ``load`` reads with the configuration that is in use, and hands changed keys to ``rekey``."""
 
     def __init__(
-        self, config: GateConfig, load: Callable[[], GateConfig], rekey: Callable[[dict[str, bytes]], None]
+        self, config: GateConfig, load: Callable[[], GateConfig], rekey: Callable[[Mapping[str, bytes]], None]
     ) -> None:
         self._config, self._load, self._rekey = config, load, rekey
         self._trouble = Trouble(logger, "the configuration can be read again")

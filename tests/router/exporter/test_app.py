@@ -1,4 +1,4 @@
-"""The exporter as a process runs it: metrics for Prometheus, the status for the gate, a real llama.cpp behind it."""
+"""The exporter as a process runs it, with a real llama.cpp behind it."""
 
 from __future__ import annotations
 
@@ -13,63 +13,14 @@ import pytest
 
 from llm_router.config.scalars import Seconds, Secret
 from llm_router.errors import ConfigError
-from llm_router.exporter.app import create_app, serve
+from llm_router.exporter.app import serve
+from llm_router.exporter.census import Address
 from llm_router.exporter.config import ExporterConfig, NodePriceConfig, Upstream
 from llm_router.exporter.meter import Meter
 from llm_router.exporter.scrape import LlamaServer, scrape_client
-from llm_router.model import ClusterStatus, PoolCost, TokensPerSecond
-from tests.router.edge import Address, Reply, ask, run, serving, until
+from llm_router.model import ClusterStatus
+from tests.router.edge import run, until
 from tests.router.llama import Llama
-
-STATUS = ClusterStatus(
-    target="aws",
-    state="up",
-    node_usd_per_hour=0.378,
-    price_source="table",
-    price_age_s=86400.0,
-    slots_total=4,
-    tokens_per_second=TokensPerSecond(capacity=20.0, realised=0.0, prefill=400.0),
-    usd_per_1k_tokens=PoolCost(capacity=0.005775, realised=None, marginal=0.0),
-    measured_at=1_794_000_000.0,
-)
-
-
-def answer(path: str, status: ClusterStatus | None = STATUS) -> Reply:
-    async def scenario() -> Reply:
-        async with serving(create_app(lambda: status)) as address:
-            return await ask(address, "GET", path)
-
-    return run(scenario())
-
-
-def samples(text: str) -> set[str]:
-    return {line for line in text.splitlines() if not line.startswith("#")}
-
-
-def test_the_metrics_have_the_names_of_the_contract_and_leave_out_what_is_unknown() -> None:
-    reply = answer("/metrics")
-    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert samples(reply.body.decode()) == {
-        'llm_cluster_node_usd_per_hour{pool="aws",source="table"} 0.378',
-        'llm_cluster_tokens_per_second{basis="capacity",pool="aws"} 20.0',
-        'llm_cluster_tokens_per_second{basis="realised",pool="aws"} 0.0',
-        'llm_cluster_tokens_per_second{basis="prefill",pool="aws"} 400.0',
-        'llm_cluster_usd_per_1k_tokens{basis="capacity",pool="aws"} 0.005775',
-        'llm_cluster_usd_per_1k_tokens{basis="marginal",pool="aws"} 0.0',
-        'llm_cluster_price_age_seconds{pool="aws"} 86400.0',
-    }
-
-
-def test_the_status_is_what_the_router_decodes() -> None:
-    reply = answer("/cluster/status")
-    assert msgspec.json.decode(reply.body, type=ClusterStatus) == STATUS
-
-
-def test_before_the_first_measurement_there_are_no_figures() -> None:
-    assert answer("/cluster/status", None).status == 503
-    assert samples(answer("/metrics", None).body.decode()) == set()
-    assert answer("/livez", None).status == 200
-    assert answer("/elsewhere", None).status == 404
 
 
 def exporter_of(llama: Llama, **changes: Any) -> ExporterConfig:
@@ -95,7 +46,7 @@ async def generate(client: httpx.AsyncClient, llama: Llama, tokens: int) -> None
 def test_what_a_real_llama_server_generates_becomes_its_cost(llama: Llama) -> None:
     async def scenario() -> ClusterStatus:
         stop = asyncio.Event()
-        listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        listening: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(
             serve(
                 exporter_of(llama),
@@ -132,14 +83,14 @@ def test_what_a_real_llama_server_generates_becomes_its_cost(llama: Llama) -> No
 def test_the_measured_speed_of_a_busy_llama_server_is_that_of_the_wall_clock(llama: Llama) -> None:
     async def scenario() -> tuple[float, float]:
         async with scrape_client() as client:
-            server = LlamaServer(llama.url, llama.api_key, client=client, clock=time.monotonic)
-            meter = Meter(window_s=300)
+            server = LlamaServer(Address(llama.url, llama.api_key), client=client, clock=time.monotonic)
+            meter = Meter()
             meter.feed((await server.load()).reading, slots=4)
             started = time.monotonic()
             await asyncio.gather(*(generate(client, llama, 1500) for _ in range(4)))
             elapsed_s = time.monotonic() - started
             meter.feed((await server.load()).reading, slots=4)
-            capacity = meter.speeds().capacity
+            capacity = meter.capacity
             assert capacity is not None
             return capacity, 4 * 1500 / elapsed_s
 

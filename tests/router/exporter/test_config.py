@@ -11,7 +11,8 @@ import yaml
 
 from llm_router.config.load import load_struct
 from llm_router.errors import ConfigError
-from llm_router.exporter.config import ExporterConfig, check
+from llm_router.exporter.check import check
+from llm_router.exporter.config import ExporterConfig
 
 EXAMPLE: dict[str, Any] = {
     "listen": "127.0.0.1:9402",

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
+from llm_router.exporter.census import Address, Census
 from llm_router.exporter.pool import Pool, Terms
-from llm_router.exporter.price import ExplicitPrice, NodePrice, PriceSource, PriceUnknown
+from llm_router.exporter.prices.base import Priced
+from llm_router.exporter.prices.explicit import ExplicitPrice
 from llm_router.exporter.scrape import LlamaServer
 from llm_router.model import ClusterStatus, PoolCost, ServedModel, TokensPerSecond
 from tests.router.edge import until
 
 TERMS = Terms(pool="aws-us-west-2")
-PRICE = ExplicitPrice(0.378)
+PRICE = ExplicitPrice(0.378, None, lambda: 0.0)
 
 
 @dataclass
@@ -73,19 +76,35 @@ class Scripted:
 class Bench:
     """A pool on the bench: time passes when it is told to."""
 
-    def __init__(self, *servers: Scripted, terms: Terms = TERMS, price: PriceSource | None = PRICE) -> None:
+    def __init__(self, *servers: Scripted, terms: Terms = TERMS, price: Priced | None = PRICE) -> None:
         self.now = 1_794_000_000.0
         self.llamas = Llamas({f"llama-{number}": server for number, server in enumerate(servers)})
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self.llamas))
-        members = [
-            LlamaServer(f"http://{host}", None, client=self.client, clock=lambda: self.now)
-            for host in self.llamas.servers
-        ]
-        self.pool = Pool(terms, members, price=price, unix_time=lambda: self.now)
+        self.here = [Address(f"http://{host}") for host in self.llamas.servers]
+        self.nodes: int | None = None
+        self.census = Census(self, self)
+        self.pool = Pool(
+            terms,
+            self.census,
+            connect=lambda address: LlamaServer(address, client=self.client, clock=self.clock),
+            prices=price,
+            clock=self.clock,
+            unix_time=self.clock,
+        )
         self.loop = asyncio.new_event_loop()
+
+    def clock(self) -> float:
+        return self.now
+
+    async def addresses(self) -> Sequence[Address]:
+        return self.here
+
+    async def count(self) -> int:
+        return self.nodes  # type: ignore[return-value]  # None: nobody counts them
 
     def collect(self, later_s: float = 10) -> ClusterStatus:
         self.now += later_s
+        self.loop.run_until_complete(self.census.take())
         self.loop.run_until_complete(self.pool.collect())
         status = self.pool.status()
         assert status is not None
@@ -251,45 +270,27 @@ def test_without_a_price_speeds_are_told_and_costs_are_not(benches: list[Bench])
     assert status.usd_per_1k_tokens == PoolCost()
 
 
-def test_a_price_that_cannot_be_had_any_more_stays_with_its_age(benches: list[Bench]) -> None:
-    class Once:
-        asked = 0
-
-        async def price(self) -> NodePrice:
-            self.asked += 1
-            if self.asked > 1:
-                raise PriceUnknown("the feed is down")
-            return NodePrice(usd_per_hour=0.5, source="spot", as_of=1_794_000_010.0)
-
-    pool = bench(benches, Scripted(), price=Once())
-    assert pool.collect().price_age_s == 0
-    status = pool.collect(100)
-    assert (status.node_usd_per_hour, status.price_source, status.price_age_s) == (0.5, "spot", 100)
-
-
 def test_collecting_goes_on_after_a_bug(benches: list[Bench], caplog: pytest.LogCaptureFixture) -> None:
-    class Broken:
+    class Broken(Scripted):
         asked = 0
 
-        async def price(self) -> NodePrice:
+        def answer(self, request: httpx.Request) -> httpx.Response:
             self.asked += 1
             if self.asked == 1:
                 raise ZeroDivisionError
-            return NodePrice(usd_per_hour=0.5, source="spot")
+            return super().answer(request)
 
-    price = Broken()
-    pool = bench(benches, Scripted(), price=price)
+    pool = bench(benches, Broken())
 
-    async def asked_often() -> bool:
-        return price.asked >= 3
+    async def measured() -> bool:
+        pool.now += 1
+        return pool.pool.status() is not None
 
     async def until_it_works() -> None:
+        await pool.census.take()
         task = asyncio.create_task(pool.pool.collect_forever(0.001))
-        await until(asked_often, every_s=0.001)
+        await asyncio.wait_for(until(measured, every_s=0.001), 10)
         task.cancel()
 
     pool.loop.run_until_complete(until_it_works())
-    status = pool.pool.status()
-    assert status is not None
-    assert status.node_usd_per_hour == 0.5
     assert "collecting aws-us-west-2 failed" in caplog.text

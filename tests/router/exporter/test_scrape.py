@@ -9,6 +9,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from llm_router.exporter.census import Address
 from llm_router.exporter.scrape import Facts, LlamaServer, Load, ScrapeFailed, scrape_client
 from llm_router.model import ServedModel
 from tests.router.edge import run
@@ -33,7 +34,7 @@ llamacpp:predicted_tokens_seconds 0
 def asked(question: Callable[[LlamaServer], Awaitable[T]], answer: Callable[[httpx.Request], httpx.Response]) -> T:
     async def scenario() -> T:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-            return await question(LlamaServer("http://llama/", "key", client=client, clock=lambda: 17.0))
+            return await question(LlamaServer(Address("http://llama/", "key"), client=client, clock=lambda: 17.0))
 
     return run(scenario())
 
@@ -41,7 +42,7 @@ def asked(question: Callable[[LlamaServer], Awaitable[T]], answer: Callable[[htt
 def asked_really(question: Callable[[LlamaServer], Awaitable[T]], url: str, api_key: str | None) -> T:
     async def scenario() -> T:
         async with scrape_client() as client:
-            return await question(LlamaServer(url, api_key, client=client, clock=time.monotonic))
+            return await question(LlamaServer(Address(url, api_key), client=client, clock=time.monotonic))
 
     return run(scenario())
 

@@ -15,9 +15,10 @@ import httpx
 import pytest
 import yaml
 
+from llm_router.api.signed_config import SigningKey
 from llm_router.config.scalars import Secret
 from llm_router.errors import ConfigError, Problem
-from llm_router.gate.config import GateConfig, GateKey
+from llm_router.gate.config import GateConfig
 from llm_router.gate.rekeying import Rekeying
 from llm_router.upstream.signing import Signer
 from tests.router.llama import Llama
@@ -32,7 +33,7 @@ def secret(letter: str) -> str:
 
 
 def config(*letters: str, upstream: str = "http://127.0.0.1:8081") -> GateConfig:
-    keys = tuple(GateKey(id=f"k.{letter}", secret=Secret(secret(letter))) for letter in letters)
+    keys = tuple(SigningKey(id=f"k.{letter}", secret=Secret(secret(letter))) for letter in letters)
     return GateConfig(upstream=upstream, target="pool", authority="127.0.0.1:8443", keys=keys)
 
 

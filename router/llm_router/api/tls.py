@@ -1,21 +1,23 @@
-"""The gate's TLS: mutual where client CAs are given, renewed without a restart."""
+"""TLS of a signed listener: mutual where client CAs are given, renewed without a restart."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
+from collections.abc import AsyncIterator
 
 from ..config.file_version import FileVersion, file_version
 from ..errors import ConfigError, Problem
-from .config import GateTls
+from .signed_config import ListenerTls
 
 RELOAD_INTERVAL_S = 5.0
 
-logger = logging.getLogger("llm_router.gate")
+logger = logging.getLogger("llm_router.tls")
 
 
-def server_context(tls: GateTls) -> ssl.SSLContext:
+def server_context(tls: ListenerTls) -> ssl.SSLContext:
     """Raises ``ConfigError`` where the files do not make a working context."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -28,7 +30,7 @@ def server_context(tls: GateTls) -> ssl.SSLContext:
     return context
 
 
-async def reload_forever(context: ssl.SSLContext, tls: GateTls, interval_s: float = RELOAD_INTERVAL_S) -> None:
+async def reload_forever(context: ssl.SSLContext, tls: ListenerTls, interval_s: float = RELOAD_INTERVAL_S) -> None:
     """Load renewed files into ``context``: new connections get them, open ones go on. Files that are broken, or only
     half written, are left until they change again. A removed client CA is trusted until the next start."""
     loaded = _version(tls)
@@ -46,11 +48,25 @@ async def reload_forever(context: ssl.SSLContext, tls: GateTls, interval_s: floa
         loaded = version
 
 
-def _load(context: ssl.SSLContext, tls: GateTls) -> None:
+@contextlib.asynccontextmanager
+async def renewing(context: ssl.SSLContext | None, tls: ListenerTls | None) -> AsyncIterator[None]:
+    """Loads renewed files for as long as it is open."""
+    if context is None or tls is None:
+        yield
+        return
+    task = asyncio.create_task(reload_forever(context, tls))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _load(context: ssl.SSLContext, tls: ListenerTls) -> None:
     context.load_cert_chain(tls.cert_file, tls.key_file)
     if tls.client_ca_file is not None:
         context.load_verify_locations(tls.client_ca_file)
 
 
-def _version(tls: GateTls) -> FileVersion | None:
+def _version(tls: ListenerTls) -> FileVersion | None:
     return file_version([tls.cert_file, tls.key_file, *([tls.client_ca_file] if tls.client_ca_file else [])])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_router.gate.replay import TTL_S, MemoryReplayStore, ReplayStoreFull
+from llm_router.api.replay import TTL_S, MemoryReplayStore, ReplayStoreFull
 from llm_router.upstream.signing import LIFETIME_S, SKEW_S
 from tests.router.gate.surroundings import Clock
 
