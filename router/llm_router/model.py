@@ -86,6 +86,7 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
     input_ratio: float = 1.0
     start_usd: float | None = None
     measured: bool = False
+    node_usd_per_hour: float | None = None
     price_source: str = ""
     price_age_s: float | None = None
     stale: bool = False

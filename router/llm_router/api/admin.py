@@ -115,6 +115,10 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
         signals = msgspec.to_builtins(view)
         del signals["target"], signals["latency_until"]
         wait_s = signals.pop("retry_at") - now
+        lengths = signals["expected"]["output_tokens"].items()
+        signals["expected"]["output_tokens"] = [
+            {"key": key, "complexity_bucket": bucket, "tokens": tokens} for (key, bucket), tokens in lengths
+        ]
         signals |= {"retry_in_s": round(wait_s, 3)} if wait_s > 0 else {"retry_in_s": None, "retry_reason": ""}
         shown.append({"target": view.target.name, "model": view.target.model, **signals})
     return shown

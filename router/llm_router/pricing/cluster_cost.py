@@ -92,6 +92,7 @@ def cluster_cost(
             marginal=marginal,
             decision=fixed,
             start_usd=start,
+            node_usd_per_hour=price.usd_per_hour,
             price_source="config",
             stale=stale,
         )
@@ -104,6 +105,7 @@ def cluster_cost(
         input_ratio=_input_ratio(cluster.capacity, live, speed),
         start_usd=start,
         measured=speed.measured,
+        node_usd_per_hour=price.usd_per_hour,
         price_source=price.source,
         price_age_s=price.age_s,
         stale=stale,
