@@ -123,18 +123,25 @@ def _print(pools: Sequence[Pool], externals: Sequence[External], traffic: Traffi
     click.echo(f"a request: {traffic.input_tokens:,.0f} prompt tokens, {traffic.output_tokens:,.0f} generated{present}")
     console = standard_output()
     for pool in pools:
-        print_table(console, _COLUMNS, (_row(pool, one, traffic) for one in externals), title=_title(pool))
-        click.echo(f"{pool.name}: {verdict(pool, externals, traffic).text}\n")
+        click.echo()
+        print_table(console, _COLUMNS, (_row(pool, one, traffic) for one in externals), title=pool.name)
+        for line in (*_terms(pool), f"→ {verdict(pool, externals, traffic).text}"):
+            click.echo(line)
 
 
-def _title(pool: Pool) -> str:
-    price = "unknown" if pool.node_usd_per_hour is None else f"{pool.node_usd_per_hour:g} USD"
+def _terms(pool: Pool) -> Iterator[str]:
+    price = "of unknown price" if pool.node_usd_per_hour is None else f"at {pool.node_usd_per_hour:g} USD an hour"
     speed = pool.most_requests_per_hour(1)
-    able = "unknown" if math.isinf(speed) else f"{speed:,.0f}"
+    able = "an unknown number of" if math.isinf(speed) else f"{speed:,.0f}"
+    nodes = f"{pool.least_nodes} to {pool.most_nodes} nodes" if pool.most_nodes > pool.least_nodes else _nodes(pool)
+    yield f"{nodes} {price}, each for {able} requests an hour"
+    yield f"fixed cost {pool.fixed.usd_per_hour:.4f} USD an hour ({pool.fixed.source})"
     if not pool.reading_known:
-        able += " (reading taken to be as slow as writing: set capacity.prefillTokensPerSecond)"
-    fixed = f"fixed cost {pool.fixed.usd_per_hour:.4f} USD/h ({pool.fixed.source})"
-    return f"{pool.name}: {pool.most_nodes} × {price}/h, requests an hour each: {able}; {fixed}"
+        yield "reading is taken to be as slow as writing: set capacity.prefillTokensPerSecond"
+
+
+def _nodes(pool: Pool) -> str:
+    return "1 node" if pool.least_nodes == 1 else f"{pool.least_nodes} nodes"
 
 
 def _row(pool: Pool, one: External, traffic: Traffic) -> tuple[str, ...]:
