@@ -15,14 +15,15 @@ from ..errors import ConfigError, Problem
 if TYPE_CHECKING:
     from ..pricing.breakeven import Traffic
 
-_TIME = ("timestamp", "settled_at", "time")
+_TIME = ("timestamp", "time", "settled_at")
 _INPUT = ("input_tokens", "contexttokens", "prompt_tokens")
 _OUTPUT = ("output_tokens", "generatedtokens", "completion_tokens")
 SECONDS_PER_DAY = 86_400.0
 
 
 def read_traffic(path: Path) -> Traffic:
-    """The means over a trace: CSV with a header, or a JSON object a line. Columns go by name, in any case and order.
+    """The means over a trace: CSV with a header, or a JSON object a line, such as the ledger exports. Columns go by
+    name, in any case and order; requests that got no answer (no generated tokens) are left out.
 
     Raises ``ConfigError`` with the line of the first thing that nobody could mean.
     """
@@ -34,13 +35,15 @@ def read_traffic(path: Path) -> Traffic:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for line, record in _records(file):
                 row = {name.strip().lower(): value for name, value in record.items() if name}
-                times.append(_seconds(path, line, row))
-                asked += _tokens(path, line, row, _INPUT)
-                answered += _tokens(path, line, row, _OUTPUT)
+                came_at, generated = _seconds(path, line, row), _tokens(path, line, row, _OUTPUT)
+                if generated > 0:
+                    times.append(came_at)
+                    asked += _tokens(path, line, row, _INPUT)
+                    answered += generated
     except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError, AttributeError) as error:
         raise ConfigError([Problem("", f"is no trace in CSV or JSON lines: {error}", file=str(path))]) from error
-    if not times or asked + answered <= 0:
-        raise ConfigError([Problem("", "holds no requests: nothing can be reckoned from it", file=str(path))])
+    if not times:
+        raise ConfigError([Problem("", "holds no answered requests: nothing can be reckoned from it", file=str(path))])
     span_s = max(times) - min(times)
     return Traffic(
         input_tokens=asked / len(times),

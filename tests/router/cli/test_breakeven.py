@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from llm_router.cli import main
+from llm_router.model import Usage
+from llm_router.pricing.records import Record, exported
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "router/router.example.yaml"
@@ -59,10 +61,15 @@ def test_a_trace_gives_the_means_and_the_load(tmp_path: Path) -> None:
     assert read("--config", EXAMPLE, "--trace", trace, "--output-tokens", "99")["traffic"]["output_tokens"] == 99.0
 
 
-def test_the_ledgers_lines_are_a_trace_too(tmp_path: Path) -> None:
+def test_what_the_ledger_exports_is_a_trace_too_and_who_got_no_answer_does_not_count(tmp_path: Path) -> None:
     trace = tmp_path / "ledger.jsonl"
-    lines = [{"settled_at": at, "input_tokens": 10, "output_tokens": 5, "model": "m"} for at in (1e9, 1e9 + 864)]
-    trace.write_text("\n".join(map(json.dumps, lines)))
+    usage = Usage(input_tokens=6, cache_read_tokens=4, output_tokens=5)
+    common: dict[str, Any] = {"target": "t", "kind": "cluster", "model": "m", "reason": "r", "status": 200}
+    answered = [
+        Record(request_id=str(at), started_at=at, settled_at=at + 9, usage=usage, **common) for at in (1e9, 1e9 + 864)
+    ]
+    refused = Record(request_id="no", started_at=0.0, settled_at=0.0, **common | {"target": None, "status": 503})
+    trace.write_text("\n".join(json.dumps(exported(record)) for record in (refused, *answered)))
     traffic = read("--config", EXAMPLE, "--trace", trace)["traffic"]
     assert traffic == {"input_tokens": 10.0, "output_tokens": 5.0, "requests_per_day": 200.0}
 
@@ -70,8 +77,8 @@ def test_the_ledgers_lines_are_a_trace_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "holds no requests"),
-        ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "holds no requests"),
+        ("", "holds no answered requests"),
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "holds no answered requests"),
         ("TIMESTAMP,ContextTokens\n2026-11-16,1\n", ":2: has no column output_tokens"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1,many\n", ":2: 'many' is no number of tokens"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1e12,1\n", ":2: '1e12' is no number of tokens"),
