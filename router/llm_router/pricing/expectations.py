@@ -26,9 +26,9 @@ KEPT = 100
 MAX_FIGURES = 4096
 """Lengths that are kept, about 2 KiB each; beyond that the one that was not needed for longest is forgotten."""
 MAX_MODELS = 512
-REFIT_EVERY = 10
+REFIT_EVERY = 50
 """Answers between two fits of a model's line: a fit sorts them all."""
-TOLERANCE = 0.05
+TOLERANCE = 0.1
 """Smaller changes are not worth telling anybody."""
 
 MAX_INPUT_TOKENS = 10_000_000
@@ -153,14 +153,14 @@ class _Prompts:
 
     def __init__(self) -> None:
         self._line = RecentLine(KEPT, slopes=SLOPES, offsets=OFFSETS)
-        self._since = 0
+        self._since = REFIT_EVERY - ENOUGH
         self.told = Line()
 
     def learn(self, estimated: int, counted: int) -> bool:
         """Whether what is told has changed."""
         self._line.add(estimated, counted)
         self._since += 1
-        if len(self._line) < ENOUGH or self._since < REFIT_EVERY:
+        if self._since < REFIT_EVERY:
             return False
         self._since, fitted = 0, self._line.fitted()
         if _close(fitted.each, self.told.each) and abs(fitted.more - self.told.more) <= 1:
