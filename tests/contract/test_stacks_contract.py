@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from llm_infra.clouds import CLOUDS, Cloud
@@ -47,3 +48,17 @@ def test_three_stacks_make_one_configuration_that_the_router_loads(tmp_path: Pat
         assert authority_of(cluster.endpoint) == host
         assert cluster.shared_secret == stacks[cluster.provider]["gateKeys"][f"{cluster.name}-gate-key"]  # type: ignore[index]
         assert cluster.key_id == f"{cluster.name}.1"
+
+
+def test_the_router_stack_makes_the_very_file_that_llm_router_merge_would_make(tmp_path: Path) -> None:
+    stacks = {f"organization/llm-{cloud}/dev": programs.as_shipped(cloud, "dev").stack_outputs for cloud in CLOUDS}
+    made = programs.run("router", "dev", stacks=stacks).stack_outputs
+    base = yaml.safe_load((programs.INFRA / "router" / "base.yaml").read_text())
+    assert yaml.safe_load(made["routerConfig"]) == merge(base, [fragment(s["routerFragment"]) for s in stacks.values()])
+    for name, key in made["gateKeys"].items():
+        (tmp_path / name).write_text(key)
+    file = tmp_path / "router.yaml"
+    (tmp_path / "keys.yaml").write_text("keys: []\n")
+    file.write_text(made["routerConfig"].replace("/etc/llm-router/", f"{tmp_path}/"))
+    environment = {"LLM_ROUTER_SECRETS_DIR": str(tmp_path), "OPENAI_API_KEY": "sk-0123456789abcdef0123"}
+    assert len(load(str(file), environment).config.clusters) == 6

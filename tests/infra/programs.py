@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import grpc
 import pulumi
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -75,11 +76,22 @@ class _Nobody(mocks.Mocks):
         raise NotImplementedError
 
 
+class _Refused(grpc.RpcError):  # type: ignore[misc]
+    """As the engine's errors arrive."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
 class _Recorder:
     """Takes the engine's place: answers as the emulated clouds do, refuses what they refuse."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: Recorded, stacks: Mapping[str, dict[str, Any]]) -> None:
         self._recorded = recorded
+        self._stacks = stacks
 
     def RegisterResource(self, request: Any) -> Any:
         inputs, secrets = _plain(json_format.MessageToDict(request.object))
@@ -105,6 +117,12 @@ class _Recorder:
         ident, state = outputs.of(request.type, request.name, inputs)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=ident, object=_struct(state))
 
+    def ReadResource(self, request: Any) -> Any:
+        """A reference to another stack."""
+        outputs_of = self._stacks[request.id]
+        state = {"name": request.id, "outputs": outputs_of, "secretOutputNames": ["gateKeys"]}
+        return resource_pb2.ReadResourceResponse(urn=_urn(request), properties=_struct(state))
+
     def RegisterResourceOutputs(self, request: Any) -> Any:
         values, secrets = _plain(json_format.MessageToDict(request.outputs))
         self._recorded.outputs[request.urn] = values
@@ -113,6 +131,10 @@ class _Recorder:
 
     def Invoke(self, request: Any) -> Any:
         args, _ = _plain(json_format.MessageToDict(request.args))
+        if request.tok == "pulumi:pulumi:readStackOutputs":
+            if args["name"] not in self._stacks:
+                raise _Refused(f'unknown stack "{args["name"]}"')
+            return provider_pb2.InvokeResponse(**{"return": _struct({"outputs": self._stacks[args["name"]]})})
         return provider_pb2.InvokeResponse(**{"return": _struct(outputs.calls(request.tok, args))})
 
     def SupportsFeature(self, request: Any) -> Any:
@@ -170,8 +192,14 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def run(project: str, stack_name: str, changes: Mapping[str, Any] | None = None) -> Recorded:
-    """``changes`` of the configuration by full key; None takes a key away."""
+def run(
+    project: str,
+    stack_name: str,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    stacks: Mapping[str, dict[str, Any]] | None = None,
+) -> Recorded:
+    """``changes`` of the configuration by full key, None takes it away; ``stacks``: others that can be referred to."""
     config = config_of(project, stack_name)
     for key, value in (changes or {}).items():
         config.pop(key, None)
@@ -181,7 +209,7 @@ def run(project: str, stack_name: str, changes: Mapping[str, Any] | None = None)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(
-        _Nobody(), project=f"llm-{project}", stack=stack_name, monitor=cast("Any", _Recorder(recorded))
+        _Nobody(), project=f"llm-{project}", stack=stack_name, monitor=cast("Any", _Recorder(recorded, stacks or {}))
     )
     settings.set_root_resource(None)  # type: ignore[arg-type]
     pulumi.runtime.set_all_config(config)
