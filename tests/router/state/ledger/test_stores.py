@@ -7,6 +7,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from llm_router.model import Usage
 from llm_router.pricing.records import AttemptRecord, Record, exported
 from llm_router.pricing.savings import DIMENSIONS, Query, Tallies, report, tallied
 from llm_router.state.ledger import redis, sql
-from llm_router.state.ledger import store as store_module
 from llm_router.state.ledger.store import RecordsRefused, Store, StoreUnavailable, open_store
 from tests.router.postgres_server import PostgresServer
 from tests.router.pricing.record_samples import MIDNIGHT, make_record
@@ -225,7 +225,7 @@ def test_a_file_that_must_exist_and_a_directory_that_is_not_there(tmp_path: Path
 def test_without_its_library_a_store_says_how_to_get_it(
     url: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    there = store_module.find_spec
-    monkeypatch.setattr(store_module, "find_spec", lambda name: None if name == library else there(name))
+    missing = "llm_router.state.ledger.store.find_spec"
+    monkeypatch.setattr(missing, lambda name: None if name == library else find_spec(name))
     with pytest.raises(ConfigError, match=rf"pip install 'multicloud-llm-router\[{extra}\]'"):
         open_store(url, folder=tmp_path)
