@@ -58,10 +58,10 @@ class Served:
         """The id of an answered request."""
         answer = self.client.post("/v1/chat/completions", json=HI)
         assert answer.status_code == 200, answer.text
-        return answer.headers["x-llm-router-request-id"]
+        return str(answer.headers["x-llm-router-request-id"])
 
     def cli(self, *arguments: str) -> str:
-        command = [COMMAND, *arguments, "--config", self.config]
+        command = [str(COMMAND), *arguments, "--config", str(self.config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -168,7 +168,7 @@ def test_in_memory_the_command_asks_the_router(standins: Standins, tmp_path: Pat
         with served.running():
             served.ask()
             assert json.loads(served.cli("savings", "--json", "--since", "7d"))["requests"] == 1
-        command = [COMMAND, "savings", "--config", served.config]
+        command = [str(COMMAND), "savings", "--config", str(served.config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
         assert "in the router's memory" in done.stderr
