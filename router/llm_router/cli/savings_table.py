@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+import click
 
 FIGURES = (
     ("requests", "requests"),
@@ -13,7 +12,7 @@ FIGURES = (
     ("output tokens", "output_tokens"),
     ("cost USD", "cost_usd"),
     ("compared", "compared"),
-    ("their cost", "compared_cost_usd"),
+    ("their cost USD", "compared_cost_usd"),
     ("baseline USD", "baseline_usd"),
     ("saved USD", "savings_usd"),
     ("not compared", "not_compared"),
@@ -21,19 +20,20 @@ FIGURES = (
 
 
 def render(report: dict[str, Any]) -> None:
-    """On standard output. Amounts have the digits that make shown rows add up to the shown whole, to the cent."""
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, show_footer=bool(report["by"]))
-    for name in report["by"]:
-        table.add_column(name, footer="all" if name == report["by"][0] else "")
-    for title, name in FIGURES:
-        table.add_column(title, justify="right", footer=_shown(report[name]))
-    for row in report["rows"] if report["by"] else [report]:
-        table.add_row(*(str(row[name]) for name in report["by"]), *(_shown(row[name]) for _, name in FIGURES))
-    console.print(table)
-    console.print()
-    for line in _notes(report):
-        console.print(line, markup=False)
+    """On standard output. Amounts have so many digits that the rows shown add up to the whole shown, to the cent."""
+    by = report["by"]
+    whole = report | dict.fromkeys(by, "") | dict.fromkeys(by[:1], "all")
+    rows = [*report["rows"], whole] if by else [whole]
+    lines = [[*by, *(title for title, _ in FIGURES)]]
+    lines += [[*(row[name] for name in by), *(_shown(row[name]) for _, name in FIGURES)] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        names = (cell.ljust(width) for cell, width in zip(line[: len(by)], widths, strict=False))
+        figures = (cell.rjust(width) for cell, width in zip(line[len(by) :], widths[len(by) :], strict=True))
+        click.echo("  ".join((*names, *figures)).rstrip())
+    click.echo()
+    for note in _notes(report):
+        click.echo(note)
 
 
 def _shown(value: float) -> str:

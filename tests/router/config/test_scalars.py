@@ -12,7 +12,8 @@ from llm_router.config.scalars import Bytes, Seconds, Secret, parse_bytes, parse
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("250ms", 0.25), ("30s", 30), ("1.5s", 1.5), ("5m", 300), ("1h", 3600), ("0s", 0)]
+    ("text", "seconds"),
+    [("250ms", 0.25), ("30s", 30), ("1.5s", 1.5), ("5m", 300), ("1h", 3600), ("7d", 604800), ("0s", 0)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_seconds(text) == Seconds(seconds)

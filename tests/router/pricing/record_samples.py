@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import strategies as st
-
 from llm_router.model import Usage
 from llm_router.pricing.records import AttemptRecord, Record
 
@@ -36,24 +34,3 @@ def make_record(request_id: str, **changes: Any) -> Record:
         sent = AttemptRecord(fields["target"], "ok", fields["usage"], fields["cost_usd"])
         fields.setdefault("attempts", (sent,))
     return Record(**fields)
-
-
-amounts = st.none() | st.floats(min_value=0.0, max_value=10.0)
-records = st.builds(
-    make_record,
-    st.uuids(version=4).map(str),
-    settled_at=st.floats(MIDNIGHT - 2 * 86400, MIDNIGHT + 2 * 86400),
-    target=st.sampled_from([None, "aws", "gcp", "openai"]),
-    model=st.sampled_from(["tiny", "large"]),
-    key=st.sampled_from([None, "search", "chat"]),
-    usage=st.builds(
-        Usage,
-        input_tokens=st.integers(0, 10**7),
-        cache_read_tokens=st.integers(0, 10**6),
-        output_tokens=st.integers(0, 10**7),
-        estimated=st.booleans(),
-    ),
-    baseline=st.sampled_from([None, "openai", "gemini"]),
-    cost_usd=amounts,
-    baseline_usd=amounts,
-)

@@ -13,7 +13,8 @@ from llm_router.model import Usage
 from llm_router.pricing.money import in_usd, picousd
 from llm_router.pricing.records import NOBODY, AttemptRecord, Record
 from llm_router.pricing.savings import DIMENSIONS, Query, report, tallied
-from tests.router.pricing.record_samples import MIDNIGHT, make_record, records
+from tests.router.pricing.record_samples import MIDNIGHT, make_record
+from tests.router.pricing.record_strategies import records
 
 
 def report_of(entries: Iterable[Record], **query: Any) -> dict[str, Any]:

@@ -184,6 +184,21 @@ def test_the_baseline_meets_the_requirements() -> None:
     assert baseline(facts(region="eu"), cluster("aws", region="eu"), us) is None
 
 
+def test_a_named_baseline_holds_whatever_model_is_asked_for_and_whatever_it_costs() -> None:
+    named = Policy(baseline="dear")
+    dear, cheap = provider("dear", 0.9), provider("cheap", 0.001)
+    assert baseline(facts(), cluster("aws"), dear, cheap, policy=named) == "dear"
+    assert baseline(facts(model="tiny"), cluster("aws"), dear, cheap, policy=named) == "dear"
+    assert baseline(facts(target="aws", max_usd_per_1k_tokens=0.5), cluster("aws"), dear, policy=named) == "dear"
+
+
+def test_a_named_baseline_that_may_not_see_the_request_compares_nothing() -> None:
+    us, eu = provider("us", 0.001, region="us"), cluster("aws", region="eu")
+    named = Policy(baseline="us")
+    assert baseline(facts(region="eu"), eu, us, provider("eu", region="eu"), policy=named) is None
+    assert baseline(facts(region="us"), cluster("aws", region="us"), us, policy=named) == "us"
+
+
 def test_an_unknown_price_is_no_baseline() -> None:
     assert baseline(facts(), cluster("aws"), provider("dark", None)) is None
     assert baseline(facts(), cluster("aws"), provider("dark", None), provider("a")) == "a"

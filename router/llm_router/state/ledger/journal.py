@@ -56,6 +56,8 @@ class Journal:
         self._offset_s = unix_time() - clock()
         self._waiting: deque[tuple[Record, float]] = deque()
         self._some = asyncio.Event()
+        self._some.set()  # the first write is one of nothing: it shows whether the store is there
+        self._opened = False
         self._one_writes = asyncio.Lock()
         self._writer, self._reader = Worker("ledger-writer", WRITE_S), Worker("ledger-reader", REPORT_S)
         self._tasks: list[asyncio.Task[None]] = []
@@ -127,7 +129,7 @@ class Journal:
         """Everything that waits now, in batches. After ``StoreUnavailable`` what is not written waits on."""
         async with self._one_writes:
             left = len(self._waiting)
-            while left > 0:
+            while left > 0 or not self._opened:
                 batch = [record for record, _ in islice(self._waiting, min(BATCH, left))]
                 try:
                     await self._write(batch)
@@ -190,6 +192,7 @@ class Journal:
         self._show()
 
     def _note_success(self) -> None:
+        self._opened = True
         if self.trouble is not None:
             logger.warning("the ledger (%s) is written again", self.backend)
         self.trouble = None

@@ -42,6 +42,7 @@ class RedisStore:
 
     def write(self, records: Sequence[Record]) -> None:
         with _told_as_ours(), self._redis.pipeline(transaction=True) as transaction:
+            transaction.ping()
             for record in records:
                 transaction.hsetnx(RECORDS, record.request_id, _encode(record))
                 transaction.zadd(TIMES, {record.request_id: record.settled_at}, nx=True)

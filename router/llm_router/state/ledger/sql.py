@@ -82,14 +82,11 @@ class SqlStore:
         self._insert = postgresql.insert if backend == "postgresql" else sqlite.insert
 
     def write(self, records: Sequence[Record]) -> None:
-        if not records:
-            return
         sends = [row for record in records for row in _attempt_rows(record)]
         try:
             with self._writing() as connection:
                 self._add(connection, requests, [_request_row(record) for record in records])
-                if sends:
-                    self._add(connection, attempts, sends)
+                self._add(connection, attempts, sends)
         except (DataError, IntegrityError, OverflowError) as error:
             raise RecordsRefused(_told(error)) from error
 
@@ -140,7 +137,8 @@ class SqlStore:
         self._engine.dispose()
 
     def _add(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
+        if rows:
+            connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

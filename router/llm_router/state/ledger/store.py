@@ -27,7 +27,8 @@ class Store(Protocol):
     backend: str
 
     def write(self, records: Sequence[Record]) -> None:
-        """Keeps each of the records, once: one whose request is known already changes nothing. All or nothing.
+        """Keeps each of the records, once: one whose request is known already changes nothing. All or nothing. Without
+        records it makes sure that the store is there.
 
         Raises ``RecordsRefused`` where another try is of no use."""
 
