@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..api.guard import Guard
 from ..api.reading import ClientGone
 from ..api.replay import MemoryReplayStore
-from ..api.signed import Door, Reply, llama_error, framing_error, send_reply
+from ..api.signed import Door, Reply, framing_error, llama_error, send_reply
 from ..api.signed_config import key_bytes
 from ..model import ClusterStatus
 from ..upstream.signing import Verifier

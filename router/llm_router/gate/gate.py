@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..api.guard import Guard
 from ..api.reading import ClientGone
-from ..api.signed import Admitted, Door, Reply, llama_error, framing_error, send_reply
+from ..api.signed import Admitted, Door, Reply, framing_error, llama_error, send_reply
 from .forward import AnswerCut, Forwarder, UpstreamFailed
 from .metrics import GateMetrics
 
