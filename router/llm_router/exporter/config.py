@@ -53,9 +53,7 @@ class KubernetesConfig(Base):
 class LivePriceConfig(Base):
     """Asks the cloud itself what ``instanceType`` costs in ``region``."""
 
-    refresh: Annotated[Duration | None, "Time between two questions. Default: 5m for AWS's spot prices, else 1h."] = (
-        None
-    )
+    refresh: Annotated[Duration | None, "Time between two questions. Default: 5m for AWS's spot, else 1h."] = None
     zones: Annotated[tuple[Text, ...], "aws, spot: the zones that the pool may use. Default: all of the region."] = ()
     api_key: Annotated[Secret | None, "gcp: an API key. Default: the account that the exporter runs as."] = None
     url: Annotated[Text | None, "Another endpoint of the cloud's API, a private one for instance."] = None
