@@ -37,16 +37,16 @@ class Admitted(Struct, frozen=True):
     body: bytes
 
 
-def error_body(status: int, kind: str, message: str) -> bytes:
+def llama_error(status: int, kind: str, message: str) -> bytes:
     """In llama-server's shape."""
     return msgspec.json.encode({"error": {"code": status, "message": message, "type": kind}})
 
 
-_UNAUTHORISED = error_body(401, "authentication_error", "The request's signature is refused.")
-_TOO_SLOW = error_body(408, "invalid_request_error", "The request body did not arrive in time.")
-_TOO_LARGE = error_body(413, "invalid_request_error", "The request body is too large.")
-_NOT_READY = error_body(503, "unavailable_error", "The gate has just started and accepts signatures in a moment.")
-_STORE_FULL = error_body(503, "unavailable_error", "The gate cannot remember more signatures now.")
+_UNAUTHORISED = llama_error(401, "authentication_error", "The request's signature is refused.")
+_TOO_SLOW = llama_error(408, "invalid_request_error", "The request body did not arrive in time.")
+_TOO_LARGE = llama_error(413, "invalid_request_error", "The request body is too large.")
+_NOT_READY = llama_error(503, "unavailable_error", "The gate has just started and accepts signatures in a moment.")
+_STORE_FULL = llama_error(503, "unavailable_error", "The gate cannot remember more signatures now.")
 _ALIVE = b'{"status":"alive"}'
 _READY = b'{"status":"ready"}'
 _DRAINING = b'{"status":"draining"}'
@@ -117,7 +117,7 @@ class Door:
 
 def framing_error(refusal: Refusal) -> tuple[bytes, bytes]:
     """How ``Guard`` answers in front of a signed listener."""
-    return b"application/json", error_body(refusal.status, "invalid_request_error", refusal.message)
+    return b"application/json", llama_error(refusal.status, "invalid_request_error", refusal.message)
 
 
 async def send_reply(reply: Reply, send: Send) -> None:

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
-from functools import partial
 from socket import socket
 
 from ..api.guard import Guard
@@ -16,11 +15,12 @@ from ..api.tls import renewing, server_context
 from .check import check
 from .config import ExporterConfig
 from .counted import census_of
+from .gated import connector
 from .metrics import Figures
 from .pool import Pool, Terms, collecting
 from .prices.chain import Prices
 from .prices.choice import prices_of
-from .scrape import LlamaServer, scrape_client
+from .scrape import scrape_client
 from .signed_status import SignedStatus, door_of
 from .unsigned import create_app
 
@@ -33,14 +33,16 @@ async def serve(
     *,
     stop: asyncio.Event | None = None,
     on_listening: Callable[[str, int], None] = lambda _host, _port: None,
+    unix_time: Callable[[], float] = time.time,
 ) -> None:
     """Collect and serve until ``stop`` is set, or without one until SIGTERM or SIGINT.
 
-    ``on_listening`` learns the address of each listener, the loopback one first. Raises ``ConfigError`` for what a
+    ``on_listening`` learns the address of each listener, the loopback one first. ``unix_time`` is the clock that
+    signatures, prices and the status are dated by. Raises ``ConfigError`` for what a
     check of the types alone lets pass, and where an address is taken.
     """
     check(config)
-    prices = prices_of(config.price, clock=time.monotonic, unix_time=time.time)
+    prices = prices_of(config.price, clock=time.monotonic, unix_time=unix_time)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(scrape_client())
         census = await stack.enter_async_context(census_of(config, os.environ))
@@ -52,12 +54,12 @@ async def serve(
                 window_s=config.window,
             ),
             census,
-            connect=partial(LlamaServer, client=client, clock=time.monotonic),
+            connect=connector(client, clock=time.monotonic, unix_time=unix_time),
             prices=prices,
             clock=time.monotonic,
-            unix_time=time.time,
+            unix_time=unix_time,
         )
-        sites = await _sites(config, pool, prices, stack)
+        sites = await _sites(config, pool, prices, unix_time, stack)
         for site in sites:
             on_listening(*site.socket.getsockname()[:2])
         for work in (prices.refreshing(), census.taking(CENSUS_INTERVAL_S), collecting(pool, config.interval)):
@@ -65,7 +67,9 @@ async def serve(
         await serve_sites(sites, drain_s=DRAIN_S, stop=stop)
 
 
-async def _sites(config: ExporterConfig, pool: Pool, prices: Prices, stack: AsyncExitStack) -> Sequence[Site]:
+async def _sites(
+    config: ExporterConfig, pool: Pool, prices: Prices, unix_time: Callable[[], float], stack: AsyncExitStack
+) -> Sequence[Site]:
     """All listeners, the loopback one first; they listen already and are closed with ``stack``."""
 
     def listening(address: str, path: str) -> socket:
@@ -92,7 +96,7 @@ async def _sites(config: ExporterConfig, pool: Pool, prices: Prices, stack: Asyn
     if config.status is not None:
         tls = None if config.status.tls is None else server_context(config.status.tls)
         sock = listening(config.status.listen, "status.listen")
-        signed = SignedStatus(door_of(config.pool, config.status, unix_time=time.time), pool.status)
+        signed = SignedStatus(door_of(config.pool, config.status, unix_time=unix_time), pool.status)
         await stack.enter_async_context(renewing(tls, config.status.tls))
         sites.append(Site(app=signed.guarded(), socket=sock, tls=tls))
     return sites

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..discovery.instances import host_in_url
 from ..errors import RouterError
 from ..telemetry.trouble import Trouble
+from ..upstream.signing import Signer
 
 ANSWER_S = 10.0
 
@@ -26,10 +27,11 @@ class CensusFailed(RouterError):
 
 
 class Address(Struct, frozen=True):
-    """One llama-server. ``api_key`` is the one that it asks for."""
+    """One llama-server. ``api_key`` is the one that it asks for, ``signer`` signs for the gate in front of it."""
 
     url: str
     api_key: str | None = None
+    signer: Signer | None = None
 
 
 class Servers(Protocol):
@@ -55,12 +57,12 @@ class Listed:
 
 
 class Resolved:
-    """Every address of the name in an http:// URL: the pods of a headless Service, for instance."""
+    """Every address of the name in ``named``'s http:// URL: the pods of a headless Service, for instance."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
-        parts = urlsplit(url)
+    def __init__(self, named: Address) -> None:
+        parts = urlsplit(named.url)
         self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path
-        self._api_key = api_key
+        self._named = named
 
     async def addresses(self) -> Sequence[Address]:
         loop = asyncio.get_running_loop()
@@ -73,7 +75,8 @@ class Resolved:
         # A pod may have an address of each family, and is one server all the same.
         family = min(entry[0] for entry in found)
         hosts = sorted({str(entry[4][0]) for entry in found if entry[0] == family})
-        return [Address(f"http://{host_in_url(host)}:{self._port}{self._path}", self._api_key) for host in hosts]
+        urls = [f"http://{host_in_url(host)}:{self._port}{self._path}" for host in hosts]
+        return [structs.replace(self._named, url=url) for url in urls]
 
 
 class Together:

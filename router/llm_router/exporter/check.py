@@ -9,7 +9,8 @@ from ..api.serving import parse_address
 from ..api.signed_config import authority_problems, key_problems
 from ..config.hosts import is_loopback
 from ..errors import ConfigError, Problem
-from .config import ExporterConfig
+from ..upstream.signing import decode_secret
+from .config import ExporterConfig, GateAccess
 from .prices.check import problems as price_problems
 
 
@@ -48,6 +49,8 @@ def _upstreams(config: ExporterConfig) -> Iterator[Problem]:
     service = None if config.kubernetes is None else config.kubernetes.service
     if bool(config.upstreams) is bool(service):
         yield Problem("upstreams", "list the pool's llama-servers here, or name their Service in kubernetes.service")
+    if config.kubernetes is not None:
+        yield from _gate("kubernetes.", config.kubernetes.gate, config.kubernetes.api_key)
     for index, upstream in enumerate(config.upstreams):
         parts = urlsplit(upstream.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
@@ -56,3 +59,16 @@ def _upstreams(config: ExporterConfig) -> Iterator[Problem]:
         elif upstream.dns and parts.scheme == "https":
             message = "with dns it must be http://: a certificate is for a name, and these are asked by address"
             yield Problem(f"upstreams[{index}].url", message)
+        yield from _gate(f"upstreams[{index}].", upstream.gate, upstream.api_key)
+
+
+def _gate(section: str, gate: GateAccess | None, api_key: str | None) -> Iterator[Problem]:
+    if gate is None:
+        return
+    if api_key is not None:
+        yield Problem(f"{section}apiKey", "a gate has llama-server's key itself: leave it out")
+    yield from authority_problems(gate.authority, f"{section}gate.")
+    try:
+        decode_secret(gate.secret)
+    except ValueError as error:
+        yield Problem(f"{section}gate.secret", str(error))

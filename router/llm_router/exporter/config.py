@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from ..api.signed_config import ListenerTls, SigningKey
-from ..config.scalars import Count, Duration, FilePath, Name, Positive, Seconds, Secret, Text
+from ..config.scalars import Count, Duration, FilePath, KeyId, Name, Positive, Seconds, Secret, Text
 from ..config.schema import Base
 
 MIN_INTERVAL_S = 2
@@ -15,9 +15,18 @@ MIN_INTERVAL_S = 2
 scrape is something: faster polling would keep abandoned requests alive."""
 
 
+class GateAccess(Base):
+    """How to sign for the gates in front of the pool's llama-servers, where nobody else can reach these."""
+
+    id: Annotated[KeyId, "The gates' id of the key."]
+    secret: Annotated[Secret, "The key: base64 of at least 32 random bytes."]
+    authority: Annotated[Text, "What the gates are configured with: the host of the cluster's endpoint."]
+
+
 class Upstream(Base):
     url: Annotated[Text, "URL of one llama-server of the pool, or with dns of several."]
     api_key: Annotated[Secret | None, "The key that it asks for."] = None
+    gate: GateAccess | None = None
     dns: Annotated[bool, "Every address of the host's name is a llama-server, as of a headless Service."] = False
 
 
@@ -30,6 +39,7 @@ class KubernetesConfig(Base):
     namespace: Annotated[Text | None, "Where the Service is. Default: the pod's own."] = None
     port: Annotated[Text | None, "Name or number of llama-server's port there. Default: the only one."] = None
     api_key: Annotated[Secret | None, "The key that these llama-servers ask for."] = None
+    gate: GateAccess | None = None
     node_selector: Annotated[Text | None, "Label selector of the pool's nodes, which are counted instead of nodes."] = (
         None
     )
@@ -43,7 +53,7 @@ class KubernetesConfig(Base):
 class LivePriceConfig(Base):
     """Asks the cloud itself what ``instanceType`` costs in ``region``."""
 
-    refresh: Annotated[Duration | None, "Time between two questions. Default: 5m for spot nodes, else 1h."] = None
+    refresh: Annotated[Duration | None, "Time between two questions. Default: 5m for AWS's spot, else 1h."] = None
     zones: Annotated[tuple[Text, ...], "aws, spot: the zones that the pool may use. Default: all of the region."] = ()
     api_key: Annotated[Secret | None, "gcp: an API key. Default: the account that the exporter runs as."] = None
     url: Annotated[Text | None, "Another endpoint of the cloud's API, a private one for instance."] = None

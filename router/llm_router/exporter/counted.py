@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
+from ..upstream.signing import Signer
 from .census import Address, Census, Listed, Resolved, Servers, Together
-from .config import ExporterConfig, Upstream
+from .config import ExporterConfig, GateAccess, Upstream
 from .kubernetes import Endpoints, LabelledNodes, namespace_of, registry_of
 
 
@@ -14,7 +15,7 @@ from .kubernetes import Endpoints, LabelledNodes, namespace_of, registry_of
 async def census_of(config: ExporterConfig, env: Mapping[str, str]) -> AsyncIterator[Census]:
     """``env`` tells a pod where its API server is. Raises ``ConfigError`` where nothing does."""
     settings = config.kubernetes
-    listed = Together([_servers(upstream) for upstream in config.upstreams])
+    listed = Together([_servers(upstream, config) for upstream in config.upstreams])
     if settings is None:
         yield Census(listed)
         return
@@ -25,10 +26,14 @@ async def census_of(config: ExporterConfig, env: Mapping[str, str]) -> AsyncIter
             yield Census(listed, nodes)
             return
         where = namespace_of(settings), settings.service
-        yield Census(Endpoints(registry, *where, settings.port, settings.api_key), nodes)
+        like = Address("", settings.api_key, _signer(settings.gate, config))
+        yield Census(Endpoints(registry, *where, settings.port, like), nodes)
 
 
-def _servers(upstream: Upstream) -> Servers:
-    if upstream.dns:
-        return Resolved(upstream.url, upstream.api_key)
-    return Listed([Address(upstream.url, upstream.api_key)])
+def _servers(upstream: Upstream, config: ExporterConfig) -> Servers:
+    address = Address(upstream.url, upstream.api_key, _signer(upstream.gate, config))
+    return Resolved(address) if upstream.dns else Listed([address])
+
+
+def _signer(gate: GateAccess | None, config: ExporterConfig) -> Signer | None:
+    return None if gate is None else Signer(gate.id, gate.secret, gate.authority, config.pool)

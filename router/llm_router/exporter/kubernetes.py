@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from ..discovery.base import SourceDown
 from ..discovery.http import Registry
 from ..discovery.instances import host_in_url
@@ -22,12 +24,13 @@ NODES_PATH = "/api/v1/nodes"
 
 
 class Endpoints:
-    """The llama-servers behind one Service, ready or not: those that load a model are on their way."""
+    """The llama-servers behind one Service, ready or not: those that load a model are on their way. ``like`` is how
+    they are asked."""
 
-    def __init__(self, registry: Registry, namespace: str, service: str, port: str | None, api_key: str | None) -> None:
+    def __init__(self, registry: Registry, namespace: str, service: str, port: str | None, like: Address) -> None:
         path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
         self._slices = Collection(registry, path, f"{SERVICE_LABEL}={service}", Slice)
-        self._what, self._port, self._api_key = f"Service {namespace}/{service}", port, api_key
+        self._what, self._port, self._like = f"Service {namespace}/{service}", port, like
 
     async def addresses(self) -> Sequence[Address]:
         try:
@@ -43,7 +46,8 @@ class Endpoints:
             for endpoint in part.endpoints or ()
             if endpoint.addresses
         }
-        return [Address(f"http://{host_in_url(host)}:{port}", self._api_key) for host, port in sorted(hosts)]
+        urls = [f"http://{host_in_url(host)}:{port}" for host, port in sorted(hosts)]
+        return [structs.replace(self._like, url=url) for url in urls]
 
     def _port_of(self, ports: Sequence[Port]) -> int:
         named = [port.port for port in ports if self._port in (None, port.name, str(port.port)) and port.port]

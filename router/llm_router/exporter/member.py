@@ -26,21 +26,27 @@ class Member:
     async def collect(self) -> Served | None:
         """Ask once; what it has served since, ``None`` where that cannot be read. What cannot be had now stays as it
         was."""
-        before, self.state = self.state, await self._server.state()
-        self.is_current = True
+        before, self.is_current = self.state, True
+        try:
+            self.state = await self._server.state()
+        except ScrapeFailed as failed:
+            self.state = "down"
+            self._trouble.is_(str(failed))
         if self.state != "up":
             return None
         try:
-            if self._facts is None or before != "up":
-                self._facts = await self._server.facts()
-            load = await self._server.load()
+            return await self._read(returned=before != "up")
         except ScrapeFailed as failed:
             self._trouble.is_(str(failed))
             self.is_current = self._load is None
             return None
+
+    async def _read(self, *, returned: bool) -> Served:
+        if self._facts is None or returned:
+            self._facts = await self._server.facts()
+        self._load = await self._server.load()
         self._trouble.ends()
-        self._load = load
-        return self._meter.feed(load.reading, slots=self._facts.slots)
+        return self._meter.feed(self._load.reading, slots=self._facts.slots)
 
     @property
     def slots(self) -> int:

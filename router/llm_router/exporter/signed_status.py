@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..api.guard import Guard
 from ..api.reading import ClientGone
 from ..api.replay import MemoryReplayStore
-from ..api.signed import Door, Reply, error_body, framing_error, send_reply
+from ..api.signed import Door, Reply, framing_error, llama_error, send_reply
 from ..api.signed_config import key_bytes
 from ..model import ClusterStatus
 from ..upstream.signing import Verifier
@@ -23,8 +23,8 @@ PATH = b"/cluster/status"
 MAX_BODY, READ_TIMEOUT_S = 1024, 10.0
 """Of a request that needs no body."""
 MAX_NONCES = 10_000
-_NOT_FOUND = error_body(404, "not_found_error", "There is nothing here but /cluster/status.")
-_NOT_YET = error_body(503, "unavailable_error", "The pool has not been measured yet.")
+_NOT_FOUND = llama_error(404, "not_found_error", "There is nothing here but /cluster/status.")
+_NOT_YET = llama_error(503, "unavailable_error", "The pool has not been measured yet.")
 
 
 def door_of(target: str, settings: StatusConfig, *, unix_time: Callable[[], float]) -> Door:

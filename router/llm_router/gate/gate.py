@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..api.guard import Guard
 from ..api.reading import ClientGone
-from ..api.signed import Admitted, Door, Reply, error_body, framing_error, send_reply
+from ..api.signed import Admitted, Door, Reply, framing_error, llama_error, send_reply
 from .forward import AnswerCut, Forwarder, UpstreamFailed
 from .metrics import GateMetrics
 
@@ -32,10 +32,10 @@ FORWARDED = frozenset(
 StatusSource = Callable[[], Awaitable[bytes | None]]
 """The body of ``GET /cluster/status``, or ``None`` where it cannot be had now."""
 
-_NOT_FOUND = error_body(404, "not_found_error", "The gate does not forward this path and method.")
-_BROKEN = error_body(502, "upstream_error", "llama-server broke the connection before it answered.")
-_UNREACHABLE = error_body(503, "unavailable_error", "llama-server does not accept connections.")
-_NO_STATUS = error_body(503, "unavailable_error", "The status cannot be had now.")
+_NOT_FOUND = llama_error(404, "not_found_error", "The gate does not forward this path and method.")
+_BROKEN = llama_error(502, "upstream_error", "llama-server broke the connection before it answered.")
+_UNREACHABLE = llama_error(503, "unavailable_error", "llama-server does not accept connections.")
+_NO_STATUS = llama_error(503, "unavailable_error", "The status cannot be had now.")
 
 
 class Gate:

@@ -20,7 +20,8 @@ from .live import LivePrice
 from .opencost import OpenCostMetrics, OpenCostQuery, query_of
 from .static import TablePrice, TableRow, find
 
-SPOT_REFRESH_S, REFRESH_S = 300.0, 3600.0
+AWS_SPOT_REFRESH_S, REFRESH_S = 300.0, 3600.0
+"""AWS's spot prices move all day; the others' stand for days, and Google's whole catalogue has to be read for one."""
 
 
 def prices_of(config: NodePriceConfig, *, clock: Callable[[], float], unix_time: Callable[[], float]) -> Prices:
@@ -50,7 +51,7 @@ def _members(
     unix_time: Callable[[], float],
 ) -> Iterator[Priced]:
     if config.live is not None:
-        default_s = SPOT_REFRESH_S if config.is_spot else REFRESH_S
+        default_s = AWS_SPOT_REFRESH_S if config.cloud == "aws" and config.is_spot else REFRESH_S
         yield live(_cloud(config, config.live, unix_time), config.live.refresh or default_s)
     if config.open_cost is not None:
         yield live(_open_cost(config, config.open_cost), config.open_cost.refresh)

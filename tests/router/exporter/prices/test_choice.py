@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_router.config.scalars import Secret
+from llm_router.config.scalars import Seconds, Secret
 from llm_router.exporter.config import LivePriceConfig, NodePriceConfig, OpenCostConfig
 from llm_router.exporter.prices.chain import Prices
 from llm_router.exporter.prices.choice import prices_of
@@ -97,3 +97,19 @@ def test_the_table_judges_the_first_live_price(stage: Stage) -> None:
     quote = prices.quote()
     assert quote is not None
     assert (quote.usd_per_hour, quote.source) == (0.526, "table")
+
+
+@pytest.mark.parametrize(
+    ("given", "refresh_s"),
+    [
+        (AWS | {"capacity_type": "spot", "live": LivePriceConfig()}, 300),
+        (AWS | {"live": LivePriceConfig()}, 3600),
+        (AZURE | {"capacity_type": "spot", "live": LivePriceConfig()}, 3600),
+        (AZURE | {"live": LivePriceConfig(refresh=Seconds(60))}, 60),
+    ],
+)
+def test_what_moves_all_day_is_asked_for_more_often(given: dict[str, Any], refresh_s: float) -> None:
+    prices = chain(**given)
+    live = next(member for member in prices._members if isinstance(member, LivePrice))
+    assert live._refresh_s == refresh_s
+    asyncio.run(live.aclose())
