@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -19,8 +20,10 @@ import pytest
 import yaml
 
 from llm_router.pricing.money import in_usd, picousd
+from llm_router.state.ledger.store import open_store
 from tests.router.ports import free_port
 from tests.router.postgres_server import postgres_data, running_postgres
+from tests.router.pricing.record_samples import make_record
 from tests.router.processes import Process, answers
 from tests.router.redis_server import running_redis
 from tests.router.routers import Running, providers, running_router
@@ -172,6 +175,21 @@ def test_in_memory_the_command_asks_the_router(standins: Standins, tmp_path: Pat
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
         assert "in the router's memory" in done.stderr
+
+
+def test_of_all_secrets_the_commands_need_the_ledgers_only(tmp_path: Path) -> None:
+    config = tmp_path / "router.yaml"
+    provider = {"name": "openai", "type": "openai", "apiKey": "${NOBODY_SETS_THIS}", "models": ["gpt-5.4-mini"]}
+    config.write_text(yaml.safe_dump({"externalProviders": [provider], "ledger": {"url": "${THE_LEDGER}"}}))
+    store = open_store("sqlite:///ledger.sqlite", folder=tmp_path)
+    store.write([make_record("a")])
+    store.close()
+    command = [str(COMMAND), "ledger", "export", "--config", str(config)]
+    without = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (without.returncode, "THE_LEDGER is not set" in without.stderr) == (1, True)
+    env = {**os.environ, "THE_LEDGER": "sqlite:///ledger.sqlite"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert [json.loads(line)["request_id"] for line in done.stdout.splitlines()] == ["a"], done.stderr
 
 
 @pytest.mark.parametrize("url", [None, "sqlite:///ledger.sqlite"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+from msgspec import structs
 
 if TYPE_CHECKING:
     from ..config.schema import Config
@@ -87,8 +88,10 @@ def _query(since: str | None, until: str | None, by: str) -> Query:
 
 
 def _config(config_path: Path | None, url: str | None) -> Config | None:
-    """The configuration where the ledger is what it says, ``None`` where a URL is given."""
-    from ..config.load import load
+    """The configuration where the ledger is what it says, ``None`` where a URL is given. Of its secrets the ledger's alone
+    is needed."""
+    from ..config.load import load_for_reckoning, references
+    from ..config.secrets import BadReference
 
     typed = click.get_current_context().get_parameter_source("url") is ParameterSource.COMMANDLINE
     if config_path is not None and typed:
@@ -97,7 +100,14 @@ def _config(config_path: Path | None, url: str | None) -> Config | None:
         return None
     if config_path is None:
         raise click.UsageError("give --config with the router's configuration, or --ledger with the ledger's URL")
-    return load(str(config_path), os.environ).config
+    config = load_for_reckoning(str(config_path), os.environ).config
+    if config.ledger.url is None:
+        return config
+    try:
+        found = references(str(config_path), os.environ).secret(config.ledger.url).value
+    except BadReference as error:
+        raise click.ClickException(f"{config_path}: ledger.url: {error}") from error
+    return structs.replace(config, ledger=structs.replace(config.ledger, url=found))
 
 
 @contextmanager

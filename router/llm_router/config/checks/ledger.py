@@ -34,8 +34,8 @@ def fault_of(url: str) -> str | None:
         _ = parts.port
     except ValueError:
         return "this is no URL: percent-encode what stands for itself in user name and password"
-    if scheme == "sqlite" and (parts.netloc or parts.path.strip("/") in ("", ":memory:")):
-        return "name a file: sqlite:///ledger.sqlite beside this one, sqlite:////var/lib/llm-router/ledger.sqlite"
+    if scheme == "sqlite" and (parts.netloc or parts.query or parts.path.strip("/") in ("", ":memory:")):
+        return "name a file and nothing else: sqlite:///ledger.sqlite beside this one, sqlite:////var/lib/llm-router/ledger.sqlite"
     return None
 
 

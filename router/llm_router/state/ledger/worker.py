@@ -29,6 +29,7 @@ class Worker:
             raise StoreUnavailable(f"it has not answered for more than {self._timeout_s:g} s")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
+        done.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody may be waiting any more
         self._calls.put(lambda: _run(call, loop, done))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
