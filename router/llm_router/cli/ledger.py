@@ -88,8 +88,7 @@ def _query(since: str | None, until: str | None, by: str) -> Query:
 
 
 def _config(config_path: Path | None, url: str | None) -> Config | None:
-    """The configuration where the ledger is what it says, ``None`` where a URL is given. Of its secrets the ledger's alone
-    is needed."""
+    """The configuration where it says which ledger, ``None`` where a URL does. No other secret in it is looked for."""
     from ..config.load import load_for_reckoning, references
     from ..config.secrets import BadReference
 

@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
     Table,
     and_,
     case,
@@ -29,10 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from ...config.moments import iso_exact
-from ...pricing.money import in_usd, picousd
 from ...pricing.records import NOBODY, Record
 from ...pricing.savings import Group, Query, Tallies, Tally
+from .rows import attempt_rows, line_of, request_row
 from .store import RecordsRefused, StoreUnavailable
 from .tables import attempts, check, prepare, requests
 
@@ -82,10 +80,10 @@ class SqlStore:
         self._insert = postgresql.insert if backend == "postgresql" else sqlite.insert
 
     def write(self, records: Sequence[Record]) -> None:
-        sends = [row for record in records for row in _attempt_rows(record)]
+        sends = [row for record in records for row in attempt_rows(record)]
         try:
             with self._writing() as connection:
-                self._add(connection, requests, [_request_row(record) for record in records])
+                self._add(connection, requests, [request_row(record) for record in records])
                 self._add(connection, attempts, sends)
         except (DataError, IntegrityError, OverflowError) as error:
             raise RecordsRefused(_told(error)) from error
@@ -123,7 +121,7 @@ class SqlStore:
             statement = select(requests).where(*_covered(query), *after).order_by(*at).limit(PAGE)
             with self._reading() as connection:
                 rows = connection.execute(statement).all()
-            yield from map(_line, rows)
+            yield from map(line_of, rows)
             if len(rows) < PAGE:
                 return
             last = rows[-1]
@@ -187,76 +185,6 @@ def _covered(query: Query) -> Iterator[ColumnElement[bool]]:
         yield requests.c.settled_at >= query.since
     if query.until is not None:
         yield requests.c.settled_at < query.until
-
-
-def _pico(usd: float | None) -> int | None:
-    return None if usd is None else picousd(usd)
-
-
-def _request_row(record: Record) -> dict[str, Any]:
-    usage = record.usage
-    return {
-        "request_id": record.request_id,
-        "started_at": record.started_at,
-        "settled_at": record.settled_at,
-        "day": record.day,
-        "key_name": record.key,
-        "status": record.status,
-        "target": record.target,
-        "kind": record.kind,
-        "model": record.model or None,
-        "reason": record.reason,
-        "attempts": len(record.attempts),
-        "input_tokens": usage.all_input_tokens,
-        "cached_tokens": usage.cache_read_tokens,
-        "output_tokens": usage.output_tokens,
-        "estimated": usage.estimated,
-        "unpriced": record.unpriced,
-        "charged_picousd": record.charged_picousd,
-        "cost_picousd": _pico(record.cost_usd),
-        "baseline": record.baseline,
-        "baseline_picousd": _pico(record.baseline_usd),
-    }
-
-
-def _attempt_rows(record: Record) -> Iterator[dict[str, Any]]:
-    for number, attempt in enumerate(record.attempts, 1):
-        usage = attempt.usage
-        yield {
-            "request_id": record.request_id,
-            "number": number,
-            "target": attempt.target,
-            "outcome": attempt.outcome,
-            "input_tokens": None if usage is None else usage.all_input_tokens,
-            "output_tokens": None if usage is None else usage.output_tokens,
-            "estimated": None if usage is None else usage.estimated,
-            "cost_picousd": _pico(attempt.cost_usd),
-        }
-
-
-def _line(row: Row[Any]) -> dict[str, Any]:
-    """As ``pricing.records.exported``."""
-    cost, baseline = row.cost_picousd, row.baseline_picousd
-    return {
-        "time": iso_exact(row.started_at),
-        "settled_at": iso_exact(row.settled_at),
-        "request_id": row.request_id,
-        "key": row.key_name,
-        "status": row.status,
-        "target": row.target,
-        "kind": row.kind,
-        "model": row.model or "",
-        "reason": row.reason,
-        "attempts": row.attempts,
-        "input_tokens": row.input_tokens,
-        "cached_tokens": row.cached_tokens,
-        "output_tokens": row.output_tokens,
-        "estimated": row.estimated,
-        "cost_usd": None if cost is None else in_usd(cost),
-        "baseline": row.baseline,
-        "baseline_usd": None if baseline is None else in_usd(baseline),
-        "savings_usd": None if cost is None or baseline is None else in_usd(baseline - cost),
-    }
 
 
 def _told(error: Exception) -> str:
