@@ -17,6 +17,9 @@ State = Literal["up", "starting", "zero", "draining", "down"]
 Health = Literal["healthy", "unhealthy", "unknown"]
 Basis = Literal["capacity", "realised", "marginal"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+LimitUnit = Literal["requests", "tokens", "slots", "nano_usd"]
+
+NANO_USD_PER_USD = 1_000_000_000
 
 # ---------------------------------------------------------------- money and tokens
 
@@ -118,6 +121,16 @@ class Target(Struct, frozen=True, kw_only=True):
     prefill_tokens_per_second: float | None = None
 
 
+class Limited(Struct, frozen=True):
+    """A limit that had no room: it refuses ``amount`` and more until ``until`` (monotonic), as far as is known.
+    ``text`` says which limit."""
+
+    text: str
+    unit: LimitUnit
+    amount: int
+    until: float
+
+
 class View(Struct, frozen=True, kw_only=True):
     """All signals about one target at one moment. Times are monotonic seconds of the router's clock.
 
@@ -132,6 +145,7 @@ class View(Struct, frozen=True, kw_only=True):
     retry_at: float = 0.0
     retry_reason: str = ""
     probing: bool = False
+    limited: tuple[Limited, ...] = ()
     p95_latency_ms: float | None = None
     p95_total_ms: float | None = None
     first_token_ms: float | None = None
@@ -153,12 +167,14 @@ class Snapshot(Struct, frozen=True):
 
 
 class Requirements(Struct, frozen=True, kw_only=True):
-    """Hard constraints of one request: a target that breaks one is never used. Every field only tightens."""
+    """Hard constraints of one request: a target that breaks one is never used. Every field only tightens. ``priced``
+    rules out what has no known cost: somebody has a budget to keep."""
 
     compliance: frozenset[str] = frozenset()
     region: str | None = None
     max_latency_ms: int | None = None
     max_usd_per_1k_tokens: float | None = None
+    priced: bool = False
     exact_model: bool = False
     target: str | None = None
     allowed_models: frozenset[str] | None = None
@@ -169,7 +185,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What a request is: everything that a decision may depend on, and nothing of its text.
 
     ``needs`` names features that change the meaning of the answer (``tools``, ``vision``, ``json_schema``, ``n``,
-    ``logprobs``). Token counts are estimates made before sending. ``client_region`` is what a trusted proxy says of the
+    ``logprobs``). Token counts are estimates made before sending, ``expected_output_tokens`` those of one of the
+    ``answers`` that are asked for. ``client_region`` is what a trusted proxy says of the
     caller; ``headers`` are those request headers, names in lower case, that a rule names. ``categories`` are the
     configured kinds of prompt that it belongs to.
     """
@@ -179,6 +196,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     input_tokens: int = 1
     max_tokens: int | None = None
     expected_output_tokens: int = 256
+    answers: int = 1
     complexity: float = 0.0
     categories: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
@@ -187,6 +205,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     session: str | None = None
     client_region: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def most_output_tokens(self) -> int:
+        """What is reserved for the answer: its upper bound, or what is expected of one that has none."""
+        bound = self.expected_output_tokens if self.max_tokens is None else self.max_tokens
+        return bound * self.answers
 
 
 class Choice(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from .checks import clusters, discovery, listeners, names, providers, routing, rules, unavailable
+from .checks import clusters, discovery, limits, listeners, names, providers, routing, rules, state, unavailable
 from .checks.draft import Check, Draft
 from .findings import Finding, Path
 from .schema import Cluster, Config
@@ -44,13 +44,15 @@ REFUSALS: tuple[Check, ...] = (
     discovery.kubernetes_access_is_one,
     discovery.certificates_are_whole,
     discovery.passwords_have_users,
-    unavailable.providers,
     providers.types_are_known,
     providers.providers_are_complete,
     providers.base_urls_are_sane,
     providers.headers_are_free,
     providers.keys_fit_the_type,
     providers.health_paths_are_paths,
+    limits.budgets_say_something,
+    state.sections_fit_the_backend,
+    state.address_is_sane,
     routing.somebody_can_answer,
     routing.retry_codes_are_retryable,
     routing.timeouts_fit_together,
@@ -65,6 +67,8 @@ def secrets_are_sound(draft: Draft) -> Iterator[Finding]:
     for path, value, origin in draft.secrets:
         if path[0] == "externalProviders" and path[1] in disabled:
             continue
+        if path == ("state", "url") and "@" not in value:
+            continue  # an address, and no secret in it
         fault = weakness(value, origin)
         if fault is not None:
             yield Finding(path, fault)

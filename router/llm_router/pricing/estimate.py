@@ -29,6 +29,14 @@ def decision_usd_per_1k(cost: ClusterCost) -> float | None:
     return cost.capacity if cost.decision is None else cost.decision
 
 
+def most_usd(view: View, facts: Facts) -> float | None:
+    """USD for the longest answer that this request may get there, or the expected one where it has no bound."""
+    usage = Usage(input_tokens=facts.input_tokens, output_tokens=facts.most_output_tokens)
+    if view.target.kind == "cluster":
+        return None if view.cost is None else cluster_usd(view.cost, usage)
+    return None if view.target.list_price is None else list_usd(view.target.list_price, usage)
+
+
 def estimate(view: View, facts: Facts) -> tuple[float | None, float | None]:
     """``(USD per 1K tokens, USD)`` predicted for this request on that target.
 

@@ -50,6 +50,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     include_usage: bool
     max_tokens: int | None
     needs: frozenset[str]
+    answers: int = 1
 
 
 class _StreamOptions(Struct):
@@ -95,6 +96,7 @@ def read_chat(body: bytes) -> ChatRequest:
         include_usage=bool(parsed.stream_options and parsed.stream_options.include_usage),
         max_tokens=parsed.max_completion_tokens if parsed.max_completion_tokens is not None else parsed.max_tokens,
         needs=frozenset(_needs(parsed)),
+        answers=parsed.n or 1,
     )
 
 
@@ -117,6 +119,7 @@ def facts_of(
         input_tokens=estimate_input_tokens(chat),
         max_tokens=chat.max_tokens,
         expected_output_tokens=min(chat.max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS),
+        answers=chat.answers,
         complexity=categories.complexity(score(text), belongs_to),
         categories=belongs_to,
         needs=chat.needs,

@@ -12,6 +12,7 @@ from .discovery import ConsulDiscovery, Discovery, EtcdDiscovery, KubernetesDisc
 from .document import Config, Fragment
 from .listeners import Access, Admin, Server, ServerTls
 from .owners import (
+    Budget,
     Capacity,
     Cluster,
     ClusterModel,
@@ -27,13 +28,14 @@ from .owners import (
 )
 from .router import Category, CircuitBreaker, Cost, Failover, Fallback, Hysteresis, Latency, Router, Strategy, Timeouts
 from .rules import Action, Capability, Condition, Rule
-from .state import StateStore
+from .state import RedisServer, StateStore
 
 __all__ = [
     "Access",
     "Action",
     "Admin",
     "Base",
+    "Budget",
     "Capability",
     "Capacity",
     "Category",
@@ -59,6 +61,7 @@ __all__ = [
     "ProviderLatency",
     "ProviderModel",
     "RateLimit",
+    "RedisServer",
     "Router",
     "Rule",
     "Scaling",
