@@ -50,7 +50,5 @@ def _fault(parts: SplitResult, *, private: bool) -> str | None:
     if parts.path.strip("/") and not parts.path.strip("/").isdigit():
         return "must end with the database's number, such as /0"
     if parts.scheme == "redis" and not private and not is_loopback(parts.hostname):
-        return (
-            "redis without TLS is accepted on loopback only: use rediss, or say private: true for a network of your own"
-        )
+        return "without TLS on loopback only: use rediss, or say private: true for a network of your own"
     return host_fault(parts.hostname)
