@@ -10,7 +10,6 @@ from ..config.schema import StateStore
 from ..telemetry.metrics import Metrics
 from .counters import Counters
 from .memory import MemoryCounters
-from .redis import RedisCounters
 from .redis_connection import connect
 
 
@@ -27,8 +26,11 @@ async def open_counters(
     if state.backend == "memory":
         yield MemoryCounters(clock)
         return
+    client = connect(state)
+    from .redis import RedisCounters  # only now is it known that its library is there
+
     counters = RedisCounters(
-        connect(state),
+        client,
         metrics,
         clock=clock,
         sleep=sleep,

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from redis.exceptions import RedisError
 
 from ..admission.book import Book, Taken, Used
 from ..admission.limits import Claim, Limit, Tally, budget_of
 from ..telemetry.metrics import Metrics
+from .asking import Asking, Question, Unanswered, within
 from .counters import Lease, Reply
 from .settling import Settling, expiry
 
@@ -60,40 +62,48 @@ class RedisCounters:
         self._settle = client.register_script((_HERE / "settle.lua").read_text())
         self._process, self._numbers = secrets.token_hex(8), 0
         self._settling = Settling()
+        self._asking = Asking(self._answers)
         self._local = Book()
         self._known: dict[str, tuple[str, int]] = {}
         """The last that was seen spent, by owner and name of the budget: its period, and nano-USD."""
         self._replicas, self._seen = replicas, 1
         self._down = False
-        self._keeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def reserve(self, claims: Sequence[Claim]) -> Reply:
         if self._down:
             return self._without_redis(claims)
         self._numbers += 1
         lease = f"{self._process}-{self._numbers}"
-        asked_at = self._clock()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._reserve(keys=[PREFIX], args=[self._question(lease, claims)])
+            answer = await self._asking.ask((lease, [self._asked(claim) for claim in claims]))
+        except Unanswered:
+            self._settling.forget(lease, claims)
+            return self._without_redis(claims)
         except asyncio.CancelledError:
             self._settling.forget(lease, claims)
             raise
-        except (OSError, TimeoutError, *_failures()) as error:
-            self._settling.forget(lease, claims)
-            self._lost(error)
-            return self._without_redis(claims)
-        self._metrics.state_asked(self._clock() - asked_at)
         return self._reply(lease, claims, answer)
 
     # ------------------------------------------------------------ with Redis
 
-    def _question(self, lease: str, claims: Sequence[Claim]) -> bytes:
-        asked = [
-            (c.limit.unit, c.limit.key, c.limit.ceiling, c.amount, c.limit.hard, self._spent(c.limit), expiry(c.limit))
-            for c in claims
-        ]
-        return msgspec.msgpack.encode((lease, self._lease_ms, asked))
+    def _asked(self, claim: Claim) -> Question:
+        limit = claim.limit
+        known = self._spent(limit)
+        return limit.unit, limit.key, limit.ceiling, claim.amount, limit.hard, known, expiry(limit)
+
+    async def _answers(self, questions: Sequence[Question]) -> Sequence[Sequence[int]]:
+        asked_at = self._clock()
+        question = msgspec.msgpack.encode((self._lease_ms, questions))
+        try:
+            answers: Sequence[Sequence[int]] = await within(
+                self._timeout_s, self._reserve(keys=[PREFIX], args=[question])
+            )
+        except (OSError, TimeoutError, RedisError) as error:
+            self._lost(error)
+            raise Unanswered from error
+        self._metrics.state_asked(self._clock() - asked_at)
+        return answers
 
     def _reply(self, lease: str, claims: Sequence[Claim], answer: Sequence[int]) -> Reply:
         refused, second, *figures = answer
@@ -143,22 +153,21 @@ class RedisCounters:
         if not self._down:
             self._down = True
             self._metrics.state_reached(up=False)
-            logger.warning(
-                "Redis does not answer (%s); limits: %s until it does", type(error).__name__, self._when_down
-            )
+            what = type(error).__name__
+            logger.warning("Redis does not answer (%s); until it does, limits are: %s", what, self._when_down)
             self._settling.wake()
 
     # ------------------------------------------------------------ in the background
 
     def start(self) -> None:
         self._metrics.state_reached(up=True)
-        self._keeper = asyncio.create_task(self._keep())
+        self._tasks = [asyncio.create_task(self._asking.run()), asyncio.create_task(self._keep())]
 
     async def aclose(self) -> None:
         """What is settled by now is booked, if Redis takes it within a second."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if not self._down and self._settling.waiting:
             await self._book()
         await self._client.aclose()
@@ -183,9 +192,8 @@ class RedisCounters:
         number, entries = self._settling.batch()
         question = msgspec.msgpack.encode((self._process, number, self._lease_ms, entries))
         try:
-            async with asyncio.timeout(KEEPER_TIMEOUT_S):
-                self._seen = await self._settle(keys=[PREFIX], args=[question])
-        except (OSError, TimeoutError, *_failures()) as error:
+            self._seen = await within(KEEPER_TIMEOUT_S, self._settle(keys=[PREFIX], args=[question]))
+        except (OSError, TimeoutError, RedisError) as error:
             self._lost(error)
             return False
         self._settling.booked()
@@ -202,9 +210,3 @@ def _fours(figures: Sequence[int]) -> list[tuple[int, int, int, int]]:
 
 def _seconds(milliseconds: int) -> float:
     return math.inf if milliseconds < 0 else milliseconds / 1000
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    from redis.exceptions import RedisError
-
-    return (RedisError,)

@@ -10,7 +10,7 @@ from ..errors import ConfigError, Problem
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-MAX_CONNECTIONS = 32
+MAX_CONNECTIONS = 4
 CONNECT_S = 1.0
 """For a new connection, TLS included: longer than a question may take, and only whoever asks first waits for it."""
 

@@ -1,15 +1,16 @@
--- Takes all claims or none, in one round trip, by the server's own clock.
+-- Takes all claims of a request or none of them, for as many requests as ask at once, by the server's own clock.
 --
 -- KEYS[1]  what all keys start with; in braces, so that a cluster keeps them in one slot
--- ARGV[1]  msgpack: {lease, lease_ms, {{unit, key, ceiling, amount, hard, known_spent, expires_at}, ...}}
--- returns  {refused (0 none), second, then for each claim: used, wait_ms (-1 for ever), reset_ms, spent}
+-- ARGV[1]  msgpack: {lease_ms, {{lease, {{unit, key, ceiling, amount, hard, known_spent, expires_at}, ...}}, ...}}
+-- returns  for each request {refused (0 none), second, then for each claim: used, wait_ms (-1 for ever), reset_ms,
+--          spent}
 --
 -- requests, tokens  hash: second -> amount, a sliding window of whole seconds
 -- slots             sorted set: lease -> when it expires
 -- nano_usd          hash: spent, reserved; and a sorted set "lease|amount" -> when it expires
 
 local ask = cmsgpack.unpack(ARGV[1])
-local lease, lease_ms, claims = ask[1], ask[2], ask[3]
+local lease_ms, requests = ask[1], ask[2]
 local time = redis.call('TIME')
 local now_s = tonumber(time[1])
 local now_ms = now_s * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -75,35 +76,47 @@ local function budget(key, ceiling, amount, known)
 end
 
 local kinds = {requests = window, tokens = window, slots = slots, nano_usd = budget}
-local answer, refused = {0, now_s}, 0
-for i, claim in ipairs(claims) do
-  local unit, key, amount, hard = claim[1], KEYS[1] .. claim[2], claim[4], claim[5]
-  local used, wait_ms, reset_ms, spent = kinds[unit](key, claim[3], math.max(amount, 1), claim[6])
-  if not hard then wait_ms = 0 end
-  if wait_ms ~= 0 and refused == 0 then refused = i end
-  local at = #answer
-  answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = used, wait_ms, reset_ms, spent
-end
-answer[1] = refused
-if refused ~= 0 then return answer end
 
-for i, claim in ipairs(claims) do
-  local unit, key, amount, at = claim[1], KEYS[1] .. claim[2], claim[4], 4 * i - 1
-  if amount > 0 then
-    answer[at] = answer[at] + amount
-    if unit == 'slots' then
-      redis.call('ZADD', key, now_ms + lease_ms, lease)
-      redis.call('PEXPIRE', key, 2 * lease_ms)
-    elseif unit == 'nano_usd' then
-      redis.call('HINCRBY', key, 'reserved', amount)
-      redis.call('ZADD', key .. ':leases', now_ms + lease_ms, lease .. '|' .. string.format('%d', amount))
-      redis.call('EXPIREAT', key, claim[7])
-      redis.call('EXPIREAT', key .. ':leases', claim[7])
-    else
-      redis.call('HINCRBY', key, now_s, amount)
-      redis.call('EXPIRE', key, 2 * SPAN_S)
-      answer[at + 2] = until_second(now_s)
+local function look(claims)
+  local answer, refused = {0, now_s}, 0
+  for i, claim in ipairs(claims) do
+    local unit, key, amount, hard = claim[1], KEYS[1] .. claim[2], claim[4], claim[5]
+    local used, wait_ms, reset_ms, spent = kinds[unit](key, claim[3], math.max(amount, 1), claim[6])
+    if not hard then wait_ms = 0 end
+    if wait_ms ~= 0 and refused == 0 then refused = i end
+    local at = 4 * i - 1
+    answer[at], answer[at + 1], answer[at + 2], answer[at + 3] = used, wait_ms, reset_ms, spent
+  end
+  answer[1] = refused
+  return answer
+end
+
+local function take(lease, claims, answer)
+  for i, claim in ipairs(claims) do
+    local unit, key, amount, at = claim[1], KEYS[1] .. claim[2], claim[4], 4 * i - 1
+    if amount > 0 then
+      answer[at] = answer[at] + amount
+      if unit == 'slots' then
+        redis.call('ZADD', key, now_ms + lease_ms, lease)
+        redis.call('PEXPIRE', key, 2 * lease_ms)
+      elseif unit == 'nano_usd' then
+        redis.call('HINCRBY', key, 'reserved', amount)
+        redis.call('ZADD', key .. ':leases', now_ms + lease_ms, lease .. '|' .. string.format('%d', amount))
+        redis.call('EXPIREAT', key, claim[7])
+        redis.call('EXPIREAT', key .. ':leases', claim[7])
+      else
+        redis.call('HINCRBY', key, now_s, amount)
+        redis.call('EXPIRE', key, 2 * SPAN_S)
+        answer[at + 2] = until_second(now_s)
+      end
     end
   end
 end
-return answer
+
+local answers = {}
+for i, request in ipairs(requests) do
+  local lease, claims = request[1], request[2]
+  answers[i] = look(claims)
+  if answers[i][1] == 0 then take(lease, claims, answers[i]) end
+end
+return answers
