@@ -175,6 +175,7 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "server.idleTimeout": lambda c: c.server.idle_timeout,
         "admin": lambda c: c.admin,
         "router.timeouts.connect": lambda c: c.router.timeouts.connect,
+        "state": lambda c: c.state,
     }
     changed = [path for path, get in fixed.items() if get(old) != get(new)]
     if changed:

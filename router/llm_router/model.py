@@ -122,13 +122,14 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class Limited(Struct, frozen=True):
-    """A limit that had no room: it refuses ``amount`` and more until ``until`` (monotonic), as far as is known.
-    ``text`` says which limit."""
+    """A limit that had no room, ``text`` says which: ``amount`` and more need not be tried before ``until``, and fit at
+    ``free_at`` if nothing comes free before (both monotonic)."""
 
     text: str
     unit: LimitUnit
     amount: int
     until: float
+    free_at: float
 
 
 class View(Struct, frozen=True, kw_only=True):

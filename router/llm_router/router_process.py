@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from .errors import ConfigError, Problem
 from .graph import Surroundings
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
+from .state.opening import open_counters
 from .telemetry.metrics import Metrics
 from .upstream.http1 import Http1Client
 
@@ -29,13 +31,18 @@ DRAIN_S = 120.0
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
     """Serve until SIGTERM; SIGHUP reloads what ``load`` reads. ``say`` tells the operator what happens."""
     config = loaded.config
-    async with Http1Client(connect_timeout_s=config.router.timeouts.connect) as client:
+    metrics = Metrics(CollectorRegistry())
+    async with (
+        Http1Client(connect_timeout_s=config.router.timeouts.connect) as client,
+        open_counters(config.state, metrics, clock=time.monotonic, sleep=asyncio.sleep) as counters,
+    ):
         around = Surroundings(
             client=client,
             tls=ssl.create_default_context(),
             prices=PriceBook(datetime.now(UTC)),
             ledger=Ledger(),
-            metrics=Metrics(CollectorRegistry()),
+            metrics=metrics,
+            counters=counters,
             sleep=asyncio.sleep,
         )
         app = RouterApp(loaded, around, load)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from llm_router.config.load import Loaded, parse
 from llm_router.graph import Surroundings
 from llm_router.pricing.ledger import Ledger
 from llm_router.pricing.list_prices import PriceBook
+from llm_router.state.opening import open_counters
 from llm_router.telemetry.metrics import Metrics
 from llm_router.upstream.http1 import Http1Client
 from tests.router.standins import Standins
@@ -87,14 +89,19 @@ def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None 
             return load() if load is not None else parse(yaml.safe_dump(started[0].config), "test.yaml", {})
 
         loaded = parse(yaml.safe_dump(config), "test.yaml", {})
-        async with Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client:
+        metrics = Metrics(CollectorRegistry())
+        async with (
+            Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client,
+            open_counters(loaded.config.state, metrics, clock=time.monotonic, sleep=asyncio.sleep) as counters,
+        ):
             ledger = Ledger()
             around = Surroundings(
                 client=client,
                 tls=ssl.create_default_context(),
                 prices=PriceBook(datetime.now(UTC)),
                 ledger=ledger,
-                metrics=Metrics(CollectorRegistry()),
+                metrics=metrics,
+                counters=counters,
                 sleep=asyncio.sleep,
             )
             app = RouterApp(loaded, around, reload)

@@ -48,9 +48,13 @@ class Book:
     def reserve(self, claims: Sequence[Claim], now: float) -> Outcome:
         waits = [self._wait_s(claim, now) for claim in claims]
         refused = next((claim for claim, wait_s in zip(claims, waits, strict=True) if wait_s), None)
-        taken = () if refused is not None else tuple(self._take(claim, now) for claim in claims if claim.amount)
-        tallies = (self._tally(claim.limit, wait_s, now) for claim, wait_s in zip(claims, waits, strict=True))
-        return Outcome(tuple(tallies), taken, refused)
+        if refused is not None:
+            tallies = (self._tally(claim.limit, wait_s, now) for claim, wait_s in zip(claims, waits, strict=True))
+            return Outcome(tuple(tallies), refused=refused)
+        taken = tuple(self._take(claim, now) for claim in claims if claim.amount)
+        one_more = (self._wait_s(Claim(claim.limit, 1), now) for claim in claims)
+        tallies = (self._tally(claim.limit, wait_s, now) for claim, wait_s in zip(claims, one_more, strict=True))
+        return Outcome(tuple(tallies), taken)
 
     def settle(self, taken: Sequence[Taken], used: Used, now: float) -> None:
         """Once for each reservation. Requests stay counted, slots are free again."""

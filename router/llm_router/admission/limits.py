@@ -49,10 +49,11 @@ class Claim(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """How a limit stands after a claim, taken or refused.
+    """How a limit stands after a claim.
 
-    ``wait_s`` is the time until a refused amount fits if nobody else comes: 0 where it fits now, infinite where this
-    limit will never have room for it, or not before its period ends. In ``reset_s`` all that is used will be free.
+    ``wait_s`` is the time until the amount fits that was asked for, or after it was taken one more, if nobody else
+    comes: 0 where it fits now, infinite where this limit never has room for it, or not before its period ends. In
+    ``reset_s`` all that is used will be free.
     """
 
     used: int
@@ -65,7 +66,7 @@ class Limits:
 
     def __init__(self, scope: LimitScope, owner: str, rates: RateLimit | None, budget: Budget | None) -> None:
         self._scope: LimitScope = scope
-        self._owner = owner
+        self.owner = owner
         self._budget = budget
         self._today: int | None = None
         self._budgets: tuple[Limit, ...] = ()
@@ -94,11 +95,11 @@ class Limits:
         return [
             Limit(
                 scope=self._scope,
-                owner=self._owner,
+                owner=self.owner,
                 name=name,
                 unit=unit,
                 ceiling=ceiling,
-                key=f"{self._scope}:{self._owner}:{name}",
+                key=f"{self._scope}:{self.owner}:{name}",
                 text=f"{name} {ceiling}",
             )
             for name, unit, ceiling in stated
@@ -116,11 +117,11 @@ class Limits:
         return [
             Limit(
                 scope=self._scope,
-                owner=self._owner,
+                owner=self.owner,
                 name=name,
                 unit="nano_usd",
                 ceiling=nano_usd(usd),
-                key=f"{self._scope}:{self._owner}:{name}:{period}",
+                key=f"{self._scope}:{self.owner}:{name}:{period}",
                 text=f"{name} {usd:g} USD",
                 hard=budget.hard,
                 soft=math.ceil(nano_usd(usd) * budget.soft_percent / 100),

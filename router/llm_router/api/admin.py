@@ -18,6 +18,7 @@ from ..execution.generation import Generation
 from ..pricing.ledger import Record
 from ..routing.explain import as_json
 from ..signals.watch import Watch
+from .limits import limit_routes, post_budgets
 
 SHOWN_RECORDS = 200
 
@@ -56,6 +57,7 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
         Route("/admin/decisions", decisions),
         Route("/admin/requests", requests),
         Route("/admin/savings", savings),
+        *limit_routes(generation),
         Route("/admin/config", config),
         Route("/admin/reload", reload_now, methods=["POST"]),
         metrics_route(generation),
@@ -69,6 +71,7 @@ def metrics_route(generation: Callable[[], Generation]) -> Route:
         current = generation()
         for name, standing in current.standings.items():
             current.metrics.target(name, standing.breaker_state(), standing.pending)
+        await post_budgets(current)
         return PlainTextResponse(generate_latest(current.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return Route("/metrics", metrics)
@@ -126,6 +129,7 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
         signals = msgspec.to_builtins(view)
         del signals["target"], signals["latency_until"]
         wait_s = signals.pop("retry_at") - now
+        signals["limited"] = [limited.text for limited in view.limited if limited.until > now]
         signals |= {"retry_in_s": round(wait_s, 3)} if wait_s > 0 else {"retry_in_s": None, "retry_reason": ""}
         shown.append({"target": view.target.name, "model": view.target.model, **signals})
     return shown

@@ -8,6 +8,7 @@ from ..errors import AttemptFailed, NotSent
 from ..model import Choice, Decision, Usage
 from ..routing.facts import ChatRequest
 from .attempt import Attempt
+from .limiting import UNLIMITED, Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Exchange:
     started_at: float
     unix_time: float
     key_name: str | None = None
+    admission: Admission = UNLIMITED
     trail: list[Tried] = field(default_factory=list)
     attempt: Attempt | None = None
     committed: bool = False

@@ -22,6 +22,7 @@ from ..signals.snapshot import Board
 from ..signals.watch import Watch
 from ..telemetry.metrics import Metrics
 from .attempts import Attempts
+from .limiting import Limiting
 from .settle import Settlement
 from .standing import Standing
 
@@ -49,6 +50,7 @@ class Generation:
     board: Board
     standings: Mapping[str, Standing]
     attempts: Attempts
+    limiting: Limiting
     settlement: Settlement
     watches: tuple[Watch, ...]
     ledger: Ledger

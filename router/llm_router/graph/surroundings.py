@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from ..pricing.ledger import Ledger
 from ..pricing.list_prices import PriceBook
+from ..state.counters import Counters
 from ..telemetry.metrics import Metrics
 from ..upstream.client import Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What outlives a configuration: the client, trust, prices, the ledger, metrics and clocks. ``tls`` is the context
+    """What outlives a configuration: the client, trust, prices, the ledger, metrics, the counters of
+    limits and clocks. ``tls`` is the context
     for whoever has none of his own; ``sleep`` waits between repeats."""
 
     client: Client
@@ -23,6 +25,7 @@ class Surroundings:
     prices: PriceBook
     ledger: Ledger
     metrics: Metrics
+    counters: Counters
     sleep: Callable[[float], Awaitable[None]]
     clock: Callable[[], float] = time.monotonic
     unix_time: Callable[[], float] = time.time

@@ -102,7 +102,7 @@ def _unavailable(
 def _pauses(views: Sequence[View], now: float) -> Iterator[float]:
     """How long each of them will be left alone, where that is known."""
     for view in views:
-        until = max((view.retry_at, *(limited.until for limited in view.limited)))
+        until = max((view.retry_at, *(limited.free_at for limited in view.limited if now < limited.until)))
         if now < until < math.inf:
             yield until - now
 

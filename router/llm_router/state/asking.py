@@ -24,9 +24,12 @@ class Asking:
         self._answers = answers
         self._asked: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._woken = asyncio.Event()
+        self._closed = False
 
     async def ask(self, question: Question) -> Answer:
         """Raises ``Unanswered``."""
+        if self._closed:
+            raise Unanswered
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked.append((question, future))
         self._woken.set()
@@ -40,6 +43,7 @@ class Asking:
                 while self._asked:
                     await self._round()
         finally:
+            self._closed = True
             self._refuse(self._asked)
 
     async def _round(self) -> None:

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from ..admission.book import Book, Taken, Used
 from ..admission.limits import Claim, Limit, Tally, budget_of
+from ..admission.spending import UNDER_WAY_S
 from ..telemetry.metrics import Metrics
 from .asking import Asking, Question, Unanswered, within
 from .counters import Lease, Reply
@@ -126,7 +127,8 @@ class RedisCounters:
         shares = [Claim(self._share(claim), claim.amount) for claim in claims]
         outcome = self._local.reserve(shares, self._clock())
         if outcome.refused is not None:
-            return Reply(outcome.tallies, refused=claims[shares.index(outcome.refused)])
+            tallies = [self._for_now(c, tally) for c, tally in zip(claims, outcome.tallies, strict=True)]
+            return Reply(tuple(tallies), refused=claims[shares.index(outcome.refused)])
 
         def settle(used: Used) -> None:
             # What was spent is booked where it belongs, once that can be reached; here it is no longer reserved.
@@ -144,6 +146,14 @@ class RedisCounters:
             return msgspec.structs.replace(limit, ceiling=left - self._settling.unbooked(limit))
         one = min(max(claim.amount, 1), limit.ceiling)
         return msgspec.structs.replace(limit, ceiling=max(one, limit.ceiling // routers))
+
+    def _for_now(self, claim: Claim, tally: Tally) -> Tally:
+        """Money that is there, but not in this process's part, is refused until Redis is back, not until tomorrow."""
+        limit = claim.limit
+        if tally.wait_s < math.inf or limit.unit != "nano_usd":
+            return tally
+        left = limit.ceiling - self._spent(limit) - self._settling.unbooked(limit)
+        return tally if claim.amount > left else msgspec.structs.replace(tally, wait_s=UNDER_WAY_S)
 
     def _spent(self, limit: Limit) -> int:
         period, spent = self._known.get(budget_of(limit), ("", 0)) if limit.unit == "nano_usd" else ("", 0)

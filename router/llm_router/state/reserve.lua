@@ -20,6 +20,19 @@ local function until_second(second)
   return (second + SPAN_S) * 1000 - now_ms
 end
 
+-- How long until so much has left the window; -1 for ever, where there is less in it.
+local function until_gone(seconds, excess)
+  if excess <= 0 then return 0 end
+  for _, entry in ipairs(seconds) do
+    excess = excess - entry[2]
+    if excess <= 0 then return until_second(entry[1]) end
+  end
+  return -1
+end
+
+-- Each of the three returns: used, how long this amount has to wait, how long one more after it, the time until all is
+-- free, what is spent.
+
 -- A second too far away in either direction is from before the clock was set.
 local function window(key, ceiling, amount)
   local used, newest, seconds, stored = 0, nil, {}, redis.call('HGETALL', key)
@@ -33,25 +46,21 @@ local function window(key, ceiling, amount)
       if not newest or second > newest then newest = second end
     end
   end
-  local excess, wait_ms = used + amount - ceiling, 0
-  if excess > 0 then
-    wait_ms = -1
+  local excess, wait_ms, next_ms = used + amount - ceiling, 0, 0
+  if excess >= 0 then
     table.sort(seconds, function(a, b) return a[1] < b[1] end)
-    for _, entry in ipairs(seconds) do
-      excess = excess - entry[2]
-      if excess <= 0 then
-        wait_ms = until_second(entry[1])
-        break
-      end
-    end
+    wait_ms = until_gone(seconds, excess)
+    seconds[#seconds + 1] = {now_s, amount}
+    next_ms = until_gone(seconds, excess + 1)
   end
-  return used, wait_ms, newest and until_second(newest) or 0, 0
+  return used, wait_ms, next_ms, newest and until_second(newest) or 0, 0
 end
 
 local function slots(key, ceiling, amount)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now_ms)
   local used = redis.call('ZCARD', key)
-  return used, used + amount > ceiling and UNDER_WAY_MS or 0, -1, 0
+  local free = ceiling - used - amount
+  return used, free < 0 and UNDER_WAY_MS or 0, free < 1 and UNDER_WAY_MS or 0, -1, 0
 end
 
 local function budget(key, ceiling, amount, known)
@@ -66,36 +75,35 @@ local function budget(key, ceiling, amount, known)
     spent = known
     redis.call('HSET', key, 'spent', spent)
   end
-  local wait_ms = 0
-  if spent + amount > ceiling then
-    wait_ms = -1
-  elseif spent + reserved + amount > ceiling then
-    wait_ms = UNDER_WAY_MS
+  local function wait_ms(wanted)
+    if spent + reserved + wanted <= ceiling then return 0 end
+    return spent + wanted > ceiling and -1 or UNDER_WAY_MS
   end
-  return spent + reserved, wait_ms, -1, spent
+  return spent + reserved, wait_ms(amount), wait_ms(amount + 1), -1, spent
 end
 
 local kinds = {requests = window, tokens = window, slots = slots, nano_usd = budget}
 
 local function look(claims)
-  local answer, refused = {0, now_s}, 0
+  local answer, after, refused = {0, now_s}, {}, 0
   for i, claim in ipairs(claims) do
     local unit, key, amount, hard = claim[1], KEYS[1] .. claim[2], claim[4], claim[5]
-    local used, wait_ms, reset_ms, spent = kinds[unit](key, claim[3], math.max(amount, 1), claim[6])
-    if not hard then wait_ms = 0 end
+    local used, wait_ms, next_ms, reset_ms, spent = kinds[unit](key, claim[3], math.max(amount, 1), claim[6])
+    if not hard then wait_ms, next_ms = 0, 0 end
     if wait_ms ~= 0 and refused == 0 then refused = i end
     local at = 4 * i - 1
     answer[at], answer[at + 1], answer[at + 2], answer[at + 3] = used, wait_ms, reset_ms, spent
+    after[i] = next_ms
   end
   answer[1] = refused
-  return answer
+  return answer, after
 end
 
-local function take(lease, claims, answer)
+local function take(lease, claims, answer, after)
   for i, claim in ipairs(claims) do
     local unit, key, amount, at = claim[1], KEYS[1] .. claim[2], claim[4], 4 * i - 1
     if amount > 0 then
-      answer[at] = answer[at] + amount
+      answer[at], answer[at + 1] = answer[at] + amount, after[i]
       if unit == 'slots' then
         redis.call('ZADD', key, now_ms + lease_ms, lease)
         redis.call('PEXPIRE', key, 2 * lease_ms)
@@ -116,7 +124,8 @@ end
 local answers = {}
 for i, request in ipairs(requests) do
   local lease, claims = request[1], request[2]
-  answers[i] = look(claims)
-  if answers[i][1] == 0 then take(lease, claims, answers[i]) end
+  local answer, after = look(claims)
+  if answer[1] == 0 then take(lease, claims, answer, after) end
+  answers[i] = answer
 end
 return answers

@@ -198,9 +198,13 @@ class Metrics:
     def limited(self, scope: str, name: str, limit: str) -> None:
         self._limited.labels(scope, name, limit).inc()
 
-    def budget(self, scope: str, name: str, period: str, usd: float, used_usd: float) -> None:
-        self._budget.labels(scope, name, period).set(usd)
-        self._budget_used.labels(scope, name, period).set(used_usd)
+    def budgets(self, standing: Iterable[tuple[str, str, str, float, float]]) -> None:
+        """All of them: scope, name, period, USD that may be spent, USD that are. Others have no series any more."""
+        self._budget.clear()
+        self._budget_used.clear()
+        for scope, name, period, usd, used_usd in standing:
+            self._budget.labels(scope, name, period).set(usd)
+            self._budget_used.labels(scope, name, period).set(used_usd)
 
     def budget_alert(self, scope: str, name: str, period: str) -> None:
         self._budget_alerts.labels(scope, name, period).inc()
