@@ -64,11 +64,9 @@ REFUSALS: tuple[Check, ...] = (
 
 def secrets_are_sound(draft: Draft) -> Iterator[Finding]:
     disabled = {i for i, p in enumerate(draft.config.external_providers) if not p.enabled}
-    for path, value, origin in draft.secrets:
+    for path, value, origin in filter(state.holds_a_secret, draft.secrets):
         if path[0] == "externalProviders" and path[1] in disabled:
             continue
-        if path == ("state", "url") and "@" not in value:
-            continue  # an address, and no secret in it
         fault = weakness(value, origin)
         if fault is not None:
             yield Finding(path, fault)

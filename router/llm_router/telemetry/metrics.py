@@ -100,7 +100,9 @@ class Metrics:
         self._budget_alerts = counter(
             "llm_router_budget_alerts_total", "Budgets that came to their soft share.", "scope", "name", "period"
         )
-        self._state_up = gauge("llm_router_state_up", "1 while shared state answers, 0 while each router is alone.")
+        self._state_up = gauge(
+            "llm_router_state_up", "1 while shared state answers, 0 while each router is alone.", "backend"
+        )
         self._state_seconds = Histogram(
             "llm_router_state_seconds", "Time to reserve in shared state.", buckets=OVERHEAD_BUCKETS, registry=registry
         )
@@ -213,7 +215,7 @@ class Metrics:
         self._state_seconds.observe(seconds)
 
     def state_reached(self, *, up: bool) -> None:
-        self._state_up.set(up)
+        self._state_up.labels("redis").set(up)
         if not up:
             self._state_failures.inc()
 

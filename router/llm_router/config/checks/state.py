@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
+from ..decode import SecretUse
 from ..findings import Finding
 from ..hosts import host_fault, is_loopback
 from .draft import Draft
+
+
+def holds_a_secret(use: SecretUse) -> bool:
+    """An address of Redis may hold a password; without one nobody has to hide it."""
+    return use.path != ("state", "url") or "@" in use.value
 
 
 def sections_fit_the_backend(draft: Draft) -> Iterator[Finding]:
