@@ -19,8 +19,6 @@ Basis = Literal["capacity", "realised", "marginal"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 LimitUnit = Literal["requests", "tokens", "slots", "nano_usd"]
 
-NANO_USD_PER_USD = 1_000_000_000
-
 # ---------------------------------------------------------------- money and tokens
 
 

@@ -13,7 +13,8 @@ from typing import Literal
 from msgspec import Struct
 
 from ..config.schema import Budget, RateLimit
-from ..model import NANO_USD_PER_USD, LimitUnit
+from ..model import LimitUnit
+from ..pricing.estimate import nano_usd
 
 LimitScope = Literal["key", "provider", "cluster"]
 
@@ -136,8 +137,3 @@ class Limits:
 def budget_of(limit: Limit) -> str:
     """The budget whose limit for one period this is."""
     return f"{limit.scope}:{limit.owner}:{limit.name}"
-
-
-def nano_usd(usd: float) -> int:
-    """Rounded up: who reserves too little lets too much through."""
-    return math.ceil(usd * NANO_USD_PER_USD)

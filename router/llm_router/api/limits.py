@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from ..admission.limits import Limit
 from ..execution.generation import Generation
-from ..model import NANO_USD_PER_USD
+from ..pricing.estimate import NANO_USD_PER_USD
 
 
 def limit_routes(generation: Callable[[], Generation]) -> list[Route]:

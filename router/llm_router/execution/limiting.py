@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..admission.book import Used
 from ..admission.keys import ApiKey
-from ..admission.limits import CHECK, Claim, Limit, Limits, Tally, nano_usd
+from ..admission.limits import CHECK, Claim, Limit, Limits, Tally
 from ..admission.refusal import rate_headers, reached
 from ..config.schema import Config
 from ..errors import ClientError, NoTarget, TargetLimited
 from ..model import Facts, Limited, Target, Usage
-from ..pricing.estimate import most_usd
+from ..pricing.estimate import most_usd, nano_usd
 from ..signals.snapshot import Board
 from ..state.counters import Counters, Lease, Reply
 from ..telemetry.metrics import Metrics

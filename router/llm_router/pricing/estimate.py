@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from ..model import ClusterCost, Facts, ListPrice, Usage, View
+
+NANO_USD_PER_USD = 1_000_000_000
 
 
 def list_usd(price: ListPrice, usage: Usage) -> float:
@@ -35,6 +39,11 @@ def most_usd(view: View, facts: Facts) -> float | None:
     if view.target.kind == "cluster":
         return None if view.cost is None else cluster_usd(view.cost, usage)
     return None if view.target.list_price is None else list_usd(view.target.list_price, usage)
+
+
+def nano_usd(usd: float) -> int:
+    """Rounded up: who reserves too little lets too much through."""
+    return math.ceil(usd * NANO_USD_PER_USD)
 
 
 def estimate(view: View, facts: Facts) -> tuple[float | None, float | None]:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from ..config.regions import within
-from ..model import NANO_USD_PER_USD, Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate, most_usd
+from ..model import Facts, Rejection, Snapshot, Target, View
+from ..pricing.estimate import estimate, most_usd, nano_usd
 from .complexity import COMPLEX
 from .policy import Policy
 
@@ -234,7 +234,7 @@ def _budget(view: View, question: Question) -> str | None:
     for limited in view.limited:
         if limited.unit == "nano_usd" and question.now < limited.until:
             usd = most_usd(view, question.facts)
-            if usd is None or usd * NANO_USD_PER_USD >= limited.amount:
+            if usd is None or nano_usd(usd) >= limited.amount:
                 return limited.text
     return None
 
