@@ -84,7 +84,7 @@ async def within(timeout_s: float, answer: Awaitable[T]) -> T:
     finally:
         if not task.done():
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(task, return_exceptions=True)
     if task.cancelled():
         raise TimeoutError(f"no answer within {timeout_s:g} s")
     return task.result()

@@ -35,7 +35,7 @@ def connect(server: RedisServer, *, timeout_s: float | None = None, max_connecti
             str(server.url),
             max_connections=max_connections,
             timeout=wait_s,
-            socket_timeout=wait_s,
+            socket_timeout=2 * wait_s,  # whoever asks has a timer of his own, which is to go off first
             socket_connect_timeout=max(wait_s, CONNECT_S),
             retry=Retry(NoBackoff(), 0),
             client_name="llm-router",

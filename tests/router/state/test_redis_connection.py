@@ -24,7 +24,7 @@ def ping(server: Address) -> bool:
     async def main() -> Any:
         client = connect(server, timeout_s=5.0)
         try:
-            return await client.ping()  # type: ignore[misc]
+            return await client.ping()
         finally:
             await client.aclose()
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from llm_router.admission.book import Used
-from llm_router.admission.limits import CHECK, Claim
+from llm_router.admission.limits import CHECK, Claim, Limit
 from llm_router.config.schema import Budget
 from llm_router.state.redis import RedisCounters
 from llm_router.telemetry.metrics import Metrics
@@ -38,6 +38,10 @@ async def lost(counters: RedisCounters, server: RedisServer) -> None:
     server.process.send(signal.SIGSTOP)
     await counters.reserve(claims(limits(1000, owner="somebody")))
     assert counters._down
+
+
+async def used(counters: RedisCounters, limit: Limit, expected: int) -> bool:
+    return (await counters.reserve([Claim(limit, CHECK)])).tallies[0].used == expected
 
 
 async def back(counters: RedisCounters, server: RedisServer) -> None:
@@ -202,14 +206,10 @@ def test_a_killed_redis_that_comes_back_empty_is_shared_again_and_its_scripts_ar
                 with running_redis(tmp_path / "second", port=server.port):
                     await until(lambda: not counters._down)
                     # What still runs is known again as soon as its lease is renewed.
-                    await until(lambda: _used(counters, stated, "slots", 1))
+                    await until(lambda: used(counters, stated["slots"], 1))
                     assert reply.lease is not None
                     reply.lease.settle(Used(nano_usd=4_000))
-                    await until(lambda: _used(counters, stated, "daily", 4_000))
-
-    async def _used(counters: RedisCounters, stated: dict[str, object], name: str, expected: int) -> bool:
-        limit = limits(1000, 10_000, 50, budget=Budget(daily=1e-3), unix_time=FAR)[name]
-        return (await counters.reserve([Claim(limit, CHECK)])).tallies[0].used == expected
+                    await until(lambda: used(counters, stated["daily"], 4_000))
 
     asyncio.run(main())
 
