@@ -207,7 +207,7 @@ def test_a_budget_is_never_overdrawn(server: RedisServer, tmp_path: Path) -> Non
     assert counted["daily"] > 85_000, "nobody came near it"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_for_minutes_no_minute_holds_more_than_the_limit(server: RedisServer, tmp_path: Path) -> None:
     limits = {"rpm": 2000, "tpm": 10**7, "slots": 12, "usd": 1.0}
     with ExitStack() as stack:
