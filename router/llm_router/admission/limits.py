@@ -123,7 +123,7 @@ class Limits:
                 unit="nano_usd",
                 ceiling=nano_usd(usd),
                 key=f"{self._scope}:{self.owner}:{name}:{period}",
-                text=f"{name} {usd:g} USD",
+                text=f"{name} {_plain(usd)} USD",
                 hard=budget.hard,
                 soft=math.ceil(nano_usd(usd) * budget.soft_percent / 100),
                 period=period,
@@ -132,6 +132,10 @@ class Limits:
             for name, usd, period, ends_at in stated
             if usd is not None
         ]
+
+
+def _plain(usd: float) -> str:
+    return f"{usd:.9f}".rstrip("0").rstrip(".")
 
 
 def budget_of(limit: Limit) -> str:
