@@ -174,11 +174,11 @@ class RedisCounters:
         self._tasks = [asyncio.create_task(self._asking.run()), asyncio.create_task(self._keep())]
 
     async def aclose(self) -> None:
-        """What is settled by now is booked, if Redis takes it within a second."""
+        """What is settled by now is booked, as far as Redis takes it."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not self._down and self._settling.waiting:
+        while not self._down and self._settling.waiting:
             await self._book()
         await self._client.aclose()
 

@@ -74,7 +74,7 @@ class Settling:
 
     def unbooked(self, limit: Limit) -> int:
         """Nano-USD that were spent and that Redis has not confirmed."""
-        return self._unbooked[limit.key]
+        return self._unbooked.get(limit.key, 0)
 
     # ------------------------------------------------------------ batches
 

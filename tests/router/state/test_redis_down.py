@@ -219,10 +219,11 @@ def test_what_is_settled_at_the_end_is_booked_before_it_closes(own: RedisServer)
 
     async def main() -> None:
         async with counters_on(own.state(TIMEOUT_S)) as counters:
-            reply = await counters.reserve(claims(stated, nano_usd=500))
-            assert reply.lease is not None
-            reply.lease.settle(Used(nano_usd=321))
+            replies = [await counters.reserve(claims(stated, nano_usd=500)) for _ in range(700)]
+            for reply in replies:
+                assert reply.lease is not None
+                reply.lease.settle(Used(nano_usd=321))
         async with counters_on(own.state(TIMEOUT_S)) as counters:
-            assert (await counters.reserve([Claim(stated["daily"], CHECK)])).tallies[0].used == 321
+            assert (await counters.reserve([Claim(stated["daily"], CHECK)])).tallies[0].used == 700 * 321
 
     asyncio.run(main())
