@@ -51,6 +51,23 @@ build_kubernetes() {  # version, package, folder for the program
   rm -rf "$module"
 }
 
+# Pulumi's command replaces a module of its own, too. Beside it goes the script that its Python programs are started by,
+# which is a plain file of Pulumi's Go module.
+build_pulumi() {  # version, package, folder for the programs
+  local version=$1 package=$2 out=$3 module sdk
+  module=$(mktemp -d "$cache/module.XXXXXX")
+  (
+    cd "$module"
+    "$go" mod init tools 2>/dev/null
+    "$go" get -modcacherw "$package@$version" 2>/dev/null
+    "$go" build -modcacherw -trimpath -buildvcs=false -o "$out/" \
+      -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$version" "$package"
+    sdk=$("$go" list -m -f '{{.Dir}}' github.com/pulumi/pulumi/sdk/v3)
+    install -m 755 "$sdk/python/cmd/pulumi-language-python-exec" "$bin/"
+  )
+  rm -rf "$module"
+}
+
 go=
 while read -r name version package _; do
   built=$bin/$name
@@ -65,6 +82,7 @@ while read -r name version package _; do
   # -modcacherw: a user can delete the cache.
   case $package in
     k8s.io/kubernetes/*) build_kubernetes "$version" "$package" "$making" ;;
+    github.com/pulumi/*) build_pulumi "$version" "$package" "$making" ;;
     *) GOBIN=$making "$go" install -modcacherw -trimpath "$package@$version" ;;
   esac
   mv "$making/$(basename "$package")" "$built"

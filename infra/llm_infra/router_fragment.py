@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}", re.ASCII)
-_TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-_HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.ASCII)
+HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Pool:
     region: str
     node_usd_per_hour: float
     shared_secret: SecretRef
+    key_id: str
     models: tuple[ServedModel, ...]
     capacity: Capacity
     max_nodes: int = 1
@@ -95,18 +96,19 @@ class Pool:
         _matching(_NAME, self.name, "pool")
         _positive(self.node_usd_per_hour, f"pool {self.name}: node_usd_per_hour")
         _positive(self.max_nodes, f"pool {self.name}: max_nodes")
+        _matching(_NAME, self.key_id, f"pool {self.name}: key id")
         _ = self.authority
         if not self.models:
             raise ValueError(f"pool {self.name}: name at least one model")
         for tag in self.compliance:
-            _matching(_TAG, tag, f"pool {self.name}: compliance tag")
+            _matching(TAG, tag, f"pool {self.name}: compliance tag")
 
     @property
     def authority(self) -> str:
         """What the pool's gate must be configured with: the host that the router's signatures name."""
         parts = urlsplit(self.endpoint)
         host = parts.hostname or ""
-        if parts.scheme != "https" or "@" in parts.netloc or not _HOST.fullmatch(host):
+        if parts.scheme != "https" or "@" in parts.netloc or not HOST.fullmatch(host):
             raise ValueError(f"pool {self.name}: endpoint {self.endpoint!r} must be https://HOST, without credentials")
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError(f"pool {self.name}: endpoint {self.endpoint!r} must be a host of its own, without a path")
@@ -138,6 +140,7 @@ def _cluster(pool: Pool) -> dict[str, Any]:
         "costPerHour": pool.node_usd_per_hour,
         "authType": "hmac",
         "sharedSecret": pool.shared_secret.text,
+        "keyId": pool.key_id,
         "models": [{"name": model.name, "contextLength": model.context_length} for model in pool.models],
         "capabilities": list(pool.capabilities),
         "capacity": capacity,

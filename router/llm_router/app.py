@@ -37,6 +37,7 @@ from .discovery.base import ClusterSet, Discovery
 from .discovery.methods import Means, discovery_of
 from .errors import ConfigError, Problem, RouterError
 from .execution.generation import Generation
+from .execution.meaning import RELEARN_S
 from .graph import Surroundings, build
 from .signals.polling import poll_forever
 
@@ -57,10 +58,11 @@ class RouterApp:
         self._polls: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
+        self._started_at = around.clock()
         self.draining = False
         around.metrics.reloaded(success=True)
         public: list[BaseRoute] = [
-            *health_routes(self.generation, lambda: self.draining),
+            *health_routes(self.generation, self._not_ready),
             *model_routes(self.generation),
             *route_routes(self.generation),
             *not_yet_routes(),
@@ -96,6 +98,17 @@ class RouterApp:
         async with self._reloading:
             await self._swap()
 
+    def _not_ready(self) -> str | None:
+        """Why a load balancer should send nobody here. Clusters are waited for until the registry has answered; one
+        that is down holds up a router with other targets for one refresh interval, not for ever."""
+        if self.draining:
+            return "draining"
+        if not self._discovery.current.awaited:
+            return None
+        waited_s = self._around.clock() - self._started_at
+        patient = not self._generation.targets or waited_s < self._loaded.config.discovery.refresh_interval
+        return "looking for clusters" if patient else None
+
     async def _forget_old_latencies(self) -> None:
         for standing in self._generation.standings.values():
             standing.post_latency()
@@ -121,7 +134,7 @@ class RouterApp:
 
     def _build(self, loaded: Loaded, found: ClusterSet, previous: Generation | None = None) -> Generation:
         whole = replace(loaded, config=structs.replace(loaded.config, clusters=found.clusters))
-        return build(whole, self._around, previous, draining=found.draining)
+        return build(whole, self._around, previous, draining=found.draining, awaiting_clusters=found.awaited)
 
     async def _follow(self, discovery: Discovery) -> None:
         """Swap to each cluster set that discovery finds; one that cannot be served leaves all as it is."""
@@ -141,6 +154,7 @@ class RouterApp:
         old, self._generation = self._generation, generation
         for standing in generation.standings.values():
             standing.post_to(generation.board)
+        generation.learning.post_to(generation.board)
         names = {cluster.name for cluster in generation.loaded.config.clusters}
         for cluster in old.loaded.config.clusters:
             if cluster.name not in names:
@@ -149,6 +163,9 @@ class RouterApp:
 
     def _start_polls(self) -> None:
         polls = [(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
+        meaning = self._generation.meaning
+        if meaning.learns:
+            polls.append((meaning.name, RELEARN_S, meaning.poll))
         polls.append(("latencies", LATENCY_INTERVAL_S, self._forget_old_latencies))
         self._polls = [asyncio.create_task(poll_forever(*poll)) for poll in polls]
 
@@ -173,7 +190,10 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "server.tls": lambda c: c.server.tls,
         "server.headerTimeout": lambda c: c.server.header_timeout,
         "server.idleTimeout": lambda c: c.server.idle_timeout,
+        "server.drainDelay": lambda c: c.server.drain_delay,
+        "server.drainTimeout": lambda c: c.server.drain_timeout,
         "admin": lambda c: c.admin,
+        "ledger": lambda c: c.ledger,
         "router.timeouts.connect": lambda c: c.router.timeouts.connect,
         "state": lambda c: c.state,
     }

@@ -6,15 +6,12 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from .api.requirements import read_requirements
 from .config.load import Loaded
 from .model import Decision
 from .pricing.cluster_cost import cluster_cost
 from .pricing.list_prices import PriceBook
+from .printing import print_table, standard_output
 from .routing.categories import Categories
 from .routing.engine import decide, policy_of
 from .routing.explain import COLUMNS, as_lines, as_table
@@ -23,9 +20,6 @@ from .routing.targets import build_targets
 from .routing.vocabulary import vocabulary_of
 from .signals.snapshot import Board
 from .upstream.wire import WIRES
-
-PIPED_WIDTH = 160
-"""Columns of a table that goes into a file or another program, which has no width of its own."""
 
 
 def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Decision:
@@ -55,14 +49,8 @@ def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, 
 
 def render(decision: Decision) -> None:
     """The request's facts and the decision as a table, on standard output."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
+    console = standard_output()
     for what, value in as_lines(decision.facts):
         console.print(f"{what:>14}  {value}", markup=False, highlight=False)
-    table = Table(title=f"strategy {decision.strategy}" + (f", rule {decision.rule}" if decision.rule else ""))
-    for column in COLUMNS:
-        table.add_column(column, overflow="fold")
-    for row in as_table(decision):
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    title = f"strategy {decision.strategy}" + (f", rule {decision.rule}" if decision.rule else "")
+    print_table(console, COLUMNS, as_table(decision), title=title)

@@ -7,6 +7,7 @@ rejected ones and the reasons. Money is USD, tokens are counted singly, times en
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct, field
@@ -76,6 +77,7 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
 
     ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare.
     ``input_ratio`` is what a prompt token costs as a share of a generated one (decode speed over prefill speed).
+    ``start_usd`` is what one more node costs before it has earned anything: USD for its cold start and its idle tail.
     """
 
     capacity: float | None = None
@@ -83,7 +85,9 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
     marginal: float | None = None
     decision: float | None = None
     input_ratio: float = 1.0
+    start_usd: float | None = None
     measured: bool = False
+    node_usd_per_hour: float | None = None
     price_source: str = ""
     price_age_s: float | None = None
     stale: bool = False
@@ -130,6 +134,19 @@ class Limited(Struct, frozen=True):
     free_at: float
 
 
+class Expected(Struct, frozen=True, kw_only=True):
+    """What answers have taught about the tokens of a target.
+
+    A prompt that is estimated at n tokens counts as ``input_more + input_each × n``. ``output_tokens`` is the length of
+    an answer by ``(API key, bucket of complexity)``, where ``None`` stands for all keys or buckets; what is not there
+    has not been learnt.
+    """
+
+    input_each: float = 1.0
+    input_more: float = 0.0
+    output_tokens: Mapping[tuple[str | None, int | None], int] = {}
+
+
 class View(Struct, frozen=True, kw_only=True):
     """All signals about one target at one moment. Times are monotonic seconds of the router's clock.
 
@@ -153,6 +170,7 @@ class View(Struct, frozen=True, kw_only=True):
     pending: int = 0
     slots_total: int | None = None
     cost: ClusterCost | None = None
+    expected: Expected = Expected()
 
 
 class Snapshot(Struct, frozen=True):
@@ -184,17 +202,18 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What a request is: everything that a decision may depend on, and nothing of its text.
 
     ``needs`` names features that change the meaning of the answer (``tools``, ``vision``, ``json_schema``, ``n``,
-    ``logprobs``). Token counts are estimates made before sending, ``expected_output_tokens`` those of one of the
-    ``answers`` that are asked for. ``client_region`` is what a trusted proxy says of the
-    caller; ``headers`` are those request headers, names in lower case, that a rule names. ``categories`` are the
-    configured kinds of prompt that it belongs to.
+    ``logprobs``). Token counts are estimates made before sending, the same for every target; what is learnt about each
+    of them is in its view. ``expected_output_tokens`` are those of one of the ``answers`` that are asked for. ``key``
+    names the caller's API key. ``client_region`` is what a trusted proxy says of the caller; ``headers`` are those
+    request headers, names in lower case, that a rule names. ``categories`` are the configured kinds of prompt that it
+    belongs to.
     """
 
     model: str
     stream: bool = False
     input_tokens: int = 1
     max_tokens: int | None = None
-    expected_output_tokens: int = 256
+    expected_output_tokens: int = 150
     answers: int = 1
     complexity: float = 0.0
     categories: frozenset[str] = frozenset()
@@ -202,14 +221,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     requirements: Requirements = Requirements()
     strategy: str | None = None
     session: str | None = None
+    key: str | None = None
     client_region: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def most_output_tokens(self) -> int:
-        """What is reserved for the answer: its upper bound, or what is expected of one that has none."""
-        bound = self.expected_output_tokens if self.max_tokens is None else self.max_tokens
-        return bound * self.answers
 
 
 class Choice(Struct, frozen=True, kw_only=True):

@@ -9,23 +9,26 @@ import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from .api.serving import Site, listen, serve_sites
 from .app import RouterApp
+from .config.file_version import file_version
 from .config.load import Loaded
 from .config.schema import ServerTls
 from .errors import ConfigError, Problem
 from .graph import Surroundings
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
+from .state.ledger import journal_of
 from .state.opening import open_counters
 from .telemetry.metrics import Metrics
 from .upstream.http1 import Http1Client
 
-DRAIN_S = 120.0
-"""How long answers under way may take to finish after SIGTERM."""
+WATCH_S = 2.0
+"""How often the files are looked at."""
 
 
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
@@ -33,20 +36,23 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
     config = loaded.config
     metrics = Metrics(CollectorRegistry())
     async with (
-        Http1Client(connect_timeout_s=config.router.timeouts.connect) as client,
+        journal_of(config.ledger, metrics, folder=Path(loaded.path).parent) as journal,
         open_counters(config.state, metrics, clock=time.monotonic, sleep=asyncio.sleep) as counters,
+        Http1Client(connect_timeout_s=config.router.timeouts.connect) as client,
     ):
         around = Surroundings(
             client=client,
             tls=ssl.create_default_context(),
             prices=PriceBook(datetime.now(UTC)),
-            ledger=Ledger(),
+            ledger=Ledger() if journal is None else Ledger(also=journal.put),
+            journal=journal,
             metrics=metrics,
             counters=counters,
             sleep=asyncio.sleep,
         )
         app = RouterApp(loaded, around, load)
-        _reload_on_hangup(app, say)
+        reload = _Reloads(app, say)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.start)
         server, admin = config.server, config.admin
         sites = [
             Site(
@@ -59,11 +65,13 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
             Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
         ]
         app.start()
+        watching = asyncio.create_task(reload.watch())
         _settle_memory()
         say(f"llm-router serves on {server.host}:{server.port}, admin on {admin.host}:{admin.port}")
         try:
-            await serve_sites(sites, drain_s=DRAIN_S, on_drain=app.drain)
+            await serve_sites(sites, drain_s=server.drain_timeout, notice_s=server.drain_delay, on_drain=app.drain)
         finally:
+            watching.cancel()
             await app.stop()
 
 
@@ -86,20 +94,36 @@ def _tls(files: ServerTls | None) -> ssl.SSLContext | None:
     return context
 
 
-def _reload_on_hangup(app: RouterApp, say: Callable[[str], None]) -> None:
-    running: set[asyncio.Task[None]] = set()
+class _Reloads:
+    """Reloads for whatever reason, one after the other, and what came of each."""
 
-    async def reload() -> None:
+    def __init__(self, app: RouterApp, say: Callable[[str], None]) -> None:
+        self._app, self._say = app, say
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """For a signal handler."""
+        task = asyncio.get_running_loop().create_task(self._reload())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def watch(self) -> None:
+        """Reload whenever the files change. What is refused is tried again after the next change."""
+        known = file_version(self._app.generation().loaded.files)
+        while True:
+            await asyncio.sleep(WATCH_S)
+            loaded = self._app.generation().loaded
+            version = file_version(loaded.files)
+            if version is None or version == known:
+                continue
+            known = version
+            if loaded.config.server.watch_config:
+                await self._reload()
+
+    async def _reload(self) -> None:
         try:
-            await app.reload()
+            await self._app.reload()
         except ConfigError as error:
-            say(f"reload refused, the old configuration stays:\n{error}")
+            self._say(f"reload refused, the old configuration stays:\n{error}")
         else:
-            say("reloaded")
-
-    def start() -> None:
-        task = asyncio.get_running_loop().create_task(reload())
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, start)
+            self._say("reloaded")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llm_router.config.schema import Action, Condition, Rule
-from llm_router.model import ClusterCost, Facts, ListPrice, Rate, Requirements, Snapshot, Target, View
+from llm_router.model import ClusterCost, Expected, Facts, ListPrice, Rate, Requirements, Snapshot, Target, View
 from llm_router.routing.engine import decide
 from llm_router.routing.policy import Policy
 from llm_router.routing.rules import compile_rules
@@ -25,6 +25,7 @@ from llm_router.routing.turns import Turns
 
 NOW = 1000.0
 REGIONS = ("eu-west-1", "us-east-1", "europe-west4", "westus2", "asia-northeast1")
+TAUGHT = Expected(input_each=1.1, input_more=12.0, output_tokens={(None, None): 200, (None, 0): 90, (None, 2): 300})
 WARM_UP = 50
 
 
@@ -109,7 +110,12 @@ def _view(number: int) -> View:
     )
     cost = ClusterCost(capacity=usd_per_1k, decision=usd_per_1k) if is_cluster else None
     return View(
-        target=target, health="healthy", cost=cost, p95_latency_ms=100.0 + number % 37, p95_total_ms=900.0 + number % 41
+        target=target,
+        health="healthy",
+        cost=cost,
+        p95_latency_ms=100.0 + number % 37,
+        p95_total_ms=900.0 + number % 41,
+        expected=TAUGHT,
     )
 
 

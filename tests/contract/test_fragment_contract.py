@@ -36,6 +36,7 @@ def pool(cloud: str, name: str, **changes: Any) -> Pool:
         "region": "us-west-2",
         "node_usd_per_hour": 0.0928,
         "shared_secret": from_env(f"{cloud.upper()}_GATE_KEY"),
+        "key_id": f"{name}.1",
         "models": (ServedModel(name="tinyllama-1.1b-chat", context_length=2048),),
         "capacity": Capacity(slots=4, decode_tokens_per_second=8.0, prefill_tokens_per_second=100.0),
         "compliance": ("hipaa", "gdpr"),

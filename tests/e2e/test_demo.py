@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 from pathlib import Path
@@ -31,8 +32,15 @@ def test_the_show_once_for_machines(tiny_models: object) -> None:
     assert by_title["simple question"]["reason"] == "hybrid_cluster"
     assert by_title["all clusters down"]["reason"] == "fallback_external"
     assert by_title["nobody may: SOX"]["status"] == 503
-    known = [request["cost_usd"] for request in shown["requests"] if request["cost_usd"] is not None]
-    assert shown["savings"]["cost_usd"] == pytest.approx(sum(known), rel=1e-12)
+    assert by_title["clusters dear: outside"]["reason"] == "hybrid_external"
+    assert by_title["clusters cheap again"]["reason"] == "hybrid_cluster"
+    idle, busy, dear = (shown["costs"][moment] for moment in ("before the load", "under load", "dear"))
+    for cluster in ("aws", "aws-gpu", "gcp", "azure"):
+        assert busy[cluster]["realised"] < (idle[cluster]["realised"] or math.inf), (
+            "a busy node serves more for its rent"
+        )
+        assert dear[cluster]["capacity"] > 0.01 > busy[cluster]["capacity"]
+        assert dear[cluster]["node_usd_per_hour"] > 2 * busy[cluster]["node_usd_per_hour"]
 
 
 def test_the_show_tells_what_happened(demo: Demo) -> None:

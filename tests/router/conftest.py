@@ -1,4 +1,4 @@
-"""What all tests of the router may share: the tiny models and a running llama.cpp."""
+"""What all tests of the router may share: the tiny models, a running llama.cpp, a real Kubernetes API server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from llm_router.demo.models import Models
 from llm_router.demo.models import tiny_models as make_tiny_models
+from tests.router.discovery.kube_server import ApiServer, running_api_server
 from tests.router.llama import Llama, running_llama
 
 
@@ -22,4 +23,10 @@ def tiny_models(request: pytest.FixtureRequest) -> Models:
 def llama(tiny_models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
     """One llama.cpp with the small model, 4 slots of 2048 tokens, for the whole session: leave no request running."""
     with running_llama(tiny_models.small, tmp_path_factory.mktemp("llama") / "llama.log") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    with running_api_server(tmp_path_factory.mktemp("kubernetes")) as server:
         yield server

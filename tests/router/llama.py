@@ -24,12 +24,21 @@ class Llama:
 
 @contextmanager
 def running_llama(
-    gguf: Path, log: Path, *, model: str = "tiny", slots: int = 4, slot_tokens: int = 2048
+    gguf: Path,
+    log: Path,
+    *,
+    model: str = "tiny",
+    slots: int = 4,
+    slot_tokens: int = 2048,
+    embeddings: bool = False,
+    port: int | None = None,
 ) -> Iterator[Llama]:
-    """Serves ``gguf`` as ``model`` until the context ends; its output goes to ``log``."""
-    port, api_key = free_port(), "llama-key-for-tests"
+    """Serves ``gguf`` as ``model`` until the context ends, on a free port unless one is given; its output goes to
+    ``log``."""
+    port, api_key = port or free_port(), "llama-key-for-tests"
     size = ["--parallel", str(slots), "--ctx-size", str(slots * slot_tokens)]
     options = ["--model", str(gguf), "--port", str(port), "--alias", model, *size, "--end-with-parent"]
+    options += ["--embeddings"] if embeddings else []
     command = [sys.executable, "-m", "llm_router.demo.engine", *options]
     with Process(command, log, env={"LLAMA_API_KEY": api_key}) as process:
         url = f"http://127.0.0.1:{port}"

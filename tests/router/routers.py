@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +24,7 @@ from llm_router.config.load import Loaded, parse
 from llm_router.graph import Surroundings
 from llm_router.pricing.ledger import Ledger
 from llm_router.pricing.list_prices import PriceBook
+from llm_router.state.ledger import journal_of
 from llm_router.state.opening import open_counters
 from llm_router.telemetry.metrics import Metrics
 from llm_router.upstream.http1 import Http1Client
@@ -75,8 +77,11 @@ def providers(standins: Standins, *names: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None = None) -> Iterator[Running]:
-    """Serve ``config`` on free ports until the context ends; it must end with no request left open."""
+def running_router(
+    config: dict[str, Any], *, load: Callable[[], Loaded] | None = None, folder: Path = Path()
+) -> Iterator[Running]:
+    """Serve ``config`` on free ports until the context ends; it must end with no request left open. ``folder`` is where
+    its relative files are."""
     started: list[Running] = []
     ready = threading.Event()
     problem: list[BaseException] = []
@@ -91,15 +96,17 @@ def running_router(config: dict[str, Any], *, load: Callable[[], Loaded] | None 
         loaded = parse(yaml.safe_dump(config), "test.yaml", {})
         metrics = Metrics(CollectorRegistry())
         async with (
-            Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client,
+            journal_of(loaded.config.ledger, metrics, folder=folder) as journal,
             open_counters(loaded.config.state, metrics, clock=time.monotonic, sleep=asyncio.sleep) as counters,
+            Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client,
         ):
-            ledger = Ledger()
+            ledger = Ledger() if journal is None else Ledger(also=journal.put)
             around = Surroundings(
                 client=client,
                 tls=ssl.create_default_context(),
                 prices=PriceBook(datetime.now(UTC)),
                 ledger=ledger,
+                journal=journal,
                 metrics=metrics,
                 counters=counters,
                 sleep=asyncio.sleep,

@@ -140,6 +140,32 @@ def test_a_draining_cluster_is_known_and_passed_over(registry: Registry, llama: 
         eventually(lambda: router.chat().status_code == 200)
 
 
+def test_until_the_registry_has_answered_nobody_is_told_that_a_model_does_not_exist(
+    registry: Registry, llama: Llama
+) -> None:
+    registry.standin.leader = False
+    with running_router(config(registry, llama)) as router:
+        for headers in ({}, {"x-llm-target": "found"}):
+            answer = router.chat(headers=headers)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_healthy_target")
+            assert answer.headers["retry-after"] == "1"
+        ready = router.client.get("/readyz")
+        assert (ready.status_code, ready.text) == (503, "looking for clusters\n")
+        registry.standin.leader = True
+        eventually(lambda: router.client.get("/readyz").status_code == 200)
+        assert router.chat().status_code == 404
+        assert router.chat(headers={"x-llm-target": "found"}).status_code == 400
+
+
+def test_a_registry_that_is_down_does_not_hold_up_other_targets_for_ever(registry: Registry, llama: Llama) -> None:
+    registry.standin.leader = False
+    local = {"name": "local", "endpoint": llama.url, "authType": "bearer", "apiKey": llama.api_key}
+    with running_router(config(registry, llama, clusters=[local])) as router:
+        eventually(lambda: router.client.get("/readyz").status_code == 200)
+        assert metric(router, "llm_router_discovery_up", method="consul") == 0
+        assert router.chat().status_code == 200
+
+
 def test_an_outage_of_the_registry_is_none_of_the_router(registry: Registry, llama: Llama) -> None:
     registry.set(pool(llama))
     with running_router(config(registry, llama)) as router:

@@ -174,11 +174,11 @@ def test_the_entrypoint_is_the_installed_command(image: Image) -> None:
 def test_only_the_router_is_inside(image: Image) -> None:
     (packages,) = (image.root / "opt" / "llm-router" / "lib").glob("python3.*/site-packages")
     inside = {path.name for path in packages.iterdir()}
-    assert {"llm_router", "starlette", "uvicorn"} <= inside
+    assert {"llm_router", "starlette", "uvicorn", "sqlalchemy", "psycopg", "redis"} <= inside
     assert not {"llm_infra", "pytest", "mypy", "xllamacpp", "numpy", "pip"} & inside
     assert not [name for name in inside if name.startswith("__editable__") or name.startswith("_multicloud")]
     size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file())
-    assert size < 80 * 2**20
+    assert size < 192 * 2**20, "half of it is what asks AWS and Google for prices, and drivers of databases"
 
 
 @pytest.mark.slow

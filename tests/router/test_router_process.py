@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import yaml
 
 from llm_router.demo.standins.delivery import Pace
+from llm_router.router_process import WATCH_S
 from tests.router.ports import free_port
 from tests.router.processes import Process, answers
 from tests.router.routers import providers
@@ -29,24 +32,58 @@ def standins() -> Iterator[Standins]:
 
 
 @contextmanager
-def serving(standins: Standins, folder: Path) -> Iterator[tuple[Process, str, Path]]:
+def serving(standins: Standins, folder: Path, **server: str | bool) -> Iterator[tuple[Process, str, Path]]:
     port = free_port()
     config = folder / "router.yaml"
-    write(config, standins, port, "openai", "anthropic", "gemini")
+    write(config, standins, port, "openai", "anthropic", "gemini", **server)
     with Process([COMMAND, "serve", "--config", config], folder / "router.log") as process:
         url = f"http://127.0.0.1:{port}"
         process.wait_until(lambda: answers(f"{url}/readyz"))
         yield process, url, config
 
 
-def write(config: Path, standins: Standins, port: int, *names: str) -> None:
-    shown = {"server": {"port": port}, "admin": {"port": 0}, "externalProviders": providers(standins, *names)}
+def write(config: Path, standins: Standins, port: int, *names: str, **server: str | bool) -> None:
+    shown = {"server": {"port": port, **server}, "admin": {"port": 0}, "externalProviders": providers(standins, *names)}
     config.write_text(yaml.safe_dump(shown))
 
 
 def chat(url: str, **fields: object) -> httpx.Response:
     body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8} | fields
     return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30.0, trust_env=False)
+
+
+def test_load_balancers_see_that_it_drains_before_it_takes_nobody(standins: Standins, tmp_path: Path) -> None:
+    with serving(standins, tmp_path, drainDelay="60s") as (process, url, _):
+        process.send(signal.SIGTERM)
+        process.wait_until(lambda: httpx.get(f"{url}/readyz", trust_env=False).text == "draining\n")
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
+        assert chat(url).status_code == 200, "who has not noticed yet is still answered"
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+
+
+def test_what_takes_longer_than_the_drain_ends_with_an_error(standins: Standins, tmp_path: Path) -> None:
+    """In a stream, and where nothing has been sent yet; both are accounted for by whoever charges."""
+    standins.clear()
+    with serving(standins, tmp_path, drainTimeout="1s") as (process, url, _):
+        answered: list[httpx.Response] = []
+        standins.anthropic.fault("stall", after_events=6)
+        callers = [threading.Thread(target=lambda: answered.append(chat(url, stream=True, max_tokens=40)))]
+        callers[0].start()
+        process.wait_until(lambda: len(standins.anthropic.requests()) == 1)
+        standins.anthropic.fault("silence")
+        callers.append(threading.Thread(target=lambda: answered.append(chat(url))))
+        callers[1].start()
+        process.wait_until(lambda: len(standins.anthropic.requests()) == 2)
+        process.send(signal.SIGTERM)
+        for caller in callers:
+            caller.join(20)
+        assert process.wait() == 0
+    streamed, whole = sorted(answered, key=lambda answer: answer.status_code)
+    assert (streamed.status_code, whole.status_code) == (200, 503)
+    assert whole.json()["error"]["code"] == "router_stopping"
+    *_, last = [line for line in streamed.text.splitlines() if line]
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "router_stopping"
 
 
 def test_sigterm_lets_streams_finish_and_takes_nobody_new(standins: Standins, tmp_path: Path) -> None:
@@ -73,6 +110,27 @@ def test_sighup_reloads_and_a_refused_file_changes_nothing(standins: Standins, t
         assert "nonsense" in process.output
         assert chat(url).headers["x-llm-router-target"] == "anthropic"
         write(config, standins, port, "gemini")
+        process.send(signal.SIGHUP)
+        process.wait_until(lambda: "\nreloaded" in process.output)
+        assert chat(url).headers["x-llm-router-target"] == "gemini"
+
+
+def test_a_changed_file_is_taken_up_and_a_refused_one_changes_nothing(standins: Standins, tmp_path: Path) -> None:
+    with serving(standins, tmp_path) as (process, url, config):
+        port = int(url.rpartition(":")[2])
+        config.write_text("router: {nonsense: 1}\n")
+        process.wait_until(lambda: "reload refused" in process.output)
+        assert chat(url).headers["x-llm-router-target"] == "anthropic"
+        write(config, standins, port, "gemini")
+        process.wait_until(lambda: "\nreloaded" in process.output)
+        assert chat(url).headers["x-llm-router-target"] == "gemini"
+
+
+def test_without_watch_config_a_changed_file_waits_for_a_signal(standins: Standins, tmp_path: Path) -> None:
+    with serving(standins, tmp_path, watchConfig=False) as (process, url, config):
+        write(config, standins, int(url.rpartition(":")[2]), "gemini", watchConfig=False)
+        time.sleep(2 * WATCH_S)  # nothing is to happen: no event could be waited for
+        assert chat(url).headers["x-llm-router-target"] == "anthropic"
         process.send(signal.SIGHUP)
         process.wait_until(lambda: "\nreloaded" in process.output)
         assert chat(url).headers["x-llm-router-target"] == "gemini"

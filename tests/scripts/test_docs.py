@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 import pytest
+import yaml
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute, Route
@@ -28,10 +29,10 @@ from llm_router.cli import main as llm_router
 from llm_router.config.json_schema import schema
 from llm_router.config.load import load_struct, parse
 from llm_router.config.schema import Config
-from llm_router.exporter.app import create_app as exporter_app
+from llm_router.exporter.check import check as check_exporter
 from llm_router.exporter.config import ExporterConfig
-from llm_router.exporter.config import check as check_exporter
-from llm_router.exporter.metrics import PoolMetrics
+from llm_router.exporter.metrics import Figures, PoolMetrics
+from llm_router.exporter.unsigned import create_app as exporter_app
 from llm_router.gate.config import GateConfig
 from llm_router.gate.config import check as check_gate
 from llm_router.gate.gate import FORWARDED, STATUS_PATH
@@ -194,7 +195,8 @@ def test_every_metric_stands_in_its_table_with_its_type() -> None:
         elif process == "Gate":
             GateMetrics(registry)
         else:
-            registry.register(PoolMetrics(lambda: ClusterStatus(target="pool", state="up")))
+            status = ClusterStatus(target="pool", state="up")
+            registry.register(PoolMetrics(lambda: Figures(pool="pool", status=status)))
         return registry
 
     for process in ("Router", "Gate", "Exporter"):
@@ -301,6 +303,7 @@ ENVIRONMENT = {
     "AWS_GATE_KEY_NEXT": secret(2),
     "OPENAI_API_KEY": "sk-0123456789abcdef",
     "LLAMA_API_KEY": "0123456789abcdef0123456789abcdef",
+    "GCP_API_KEY": "AIzaSyA-0123456789abcdef",
 }
 
 
@@ -308,6 +311,17 @@ ENVIRONMENT = {
 def test_the_example_of_a_configuration_loads_without_a_warning(document: str) -> None:
     (example,) = (block for block in blocks(ROOT / document, "yaml") if "externalProviders:" in block)
     assert parse(example, env=ENVIRONMENT).warnings == ()
+
+
+def test_the_parts_of_an_exporters_file_load_with_the_rest_of_one(tmp_path: Path) -> None:
+    parts = [yaml.safe_load(block) for block in blocks(DOCS / "how-to" / "live-node-prices.md", "yaml")]
+    parts = [part for part in parts if "kind" not in part]
+    assert {key for part in parts for key in part} >= {"price", "upstreams", "kubernetes", "metrics", "status"}
+    for part in parts:
+        usual: dict[str, Any] = {"pool": "aws-us-west-2", "price": {"usdPerHour": 0.5}}
+        here = {} if "kubernetes" in part else {"upstreams": [{"url": "http://127.0.0.1:8081"}]}
+        (tmp_path / "exporter.yaml").write_text(yaml.safe_dump(usual | here | part))
+        check_exporter(load_struct(str(tmp_path / "exporter.yaml"), ExporterConfig, ENVIRONMENT))
 
 
 def test_the_examples_of_gate_and_exporter_load(tmp_path: Path) -> None:

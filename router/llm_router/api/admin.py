@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,14 +12,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..config.masked import masked
+from ..config.moments import iso
 from ..errors import ClientError, ConfigError
 from ..execution.generation import Generation
-from ..pricing.ledger import Record
 from ..routing.explain import as_json
 from ..signals.watch import Watch
+from .ledger import ledger_routes
 from .limits import limit_routes, post_budgets
-
-SHOWN_RECORDS = 200
 
 Reload = Callable[[], Awaitable[None]]
 
@@ -30,15 +28,7 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
 
     async def decisions(_request: Request) -> Response:
         recent = reversed(generation().decisions)
-        return JSONResponse(
-            [{"request_id": d.request_id, "at": _iso(d.at_unix), **as_json(d.decision)} for d in recent]
-        )
-
-    async def requests(_request: Request) -> Response:
-        return JSONResponse([_record(record) for record in generation().ledger.recent(SHOWN_RECORDS)])
-
-    async def savings(_request: Request) -> Response:
-        return JSONResponse(generation().ledger.savings())
+        return JSONResponse([{"request_id": d.request_id, "at": iso(d.at_unix), **as_json(d.decision)} for d in recent])
 
     async def config(_request: Request) -> Response:
         return JSONResponse(masked(generation().loaded.config))
@@ -55,8 +45,7 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
         *_owner_routes("/ai/providers", generation, "provider"),
         *_owner_routes("/ai/clusters", generation, "cluster"),
         Route("/admin/decisions", decisions),
-        Route("/admin/requests", requests),
-        Route("/admin/savings", savings),
+        *ledger_routes(generation),
         *limit_routes(generation),
         Route("/admin/config", config),
         Route("/admin/reload", reload_now, methods=["POST"]),
@@ -95,7 +84,7 @@ def _owner_routes(prefix: str, generation: Callable[[], Generation], kind: str) 
 
     async def stats(request: Request) -> Response:
         watch, current = watch_of(request), generation()
-        totals = current.ledger.savings()["targets"]
+        totals = current.ledger.totals()
         names = [view.target.name for view in current.board.of(watch.name)]
         return JSONResponse({"name": watch.name, "targets": {name: totals[name] for name in names if name in totals}})
 
@@ -117,7 +106,7 @@ def _health(watch: Watch) -> dict[str, Any]:
         "name": watch.name,
         "status": report.status,
         "latency_ms": report.latency_ms,
-        "last_check": _iso(report.last_check) if report.last_check else None,
+        "last_check": iso(report.last_check) if report.last_check else None,
         "error": report.error,
     }
 
@@ -130,15 +119,10 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
         del signals["target"], signals["latency_until"]
         wait_s = signals.pop("retry_at") - now
         signals["limited"] = [limited.text for limited in view.limited if limited.until > now]
+        lengths = signals["expected"]["output_tokens"].items()
+        signals["expected"]["output_tokens"] = [
+            {"key": key, "complexity_bucket": bucket, "tokens": tokens} for (key, bucket), tokens in lengths
+        ]
         signals |= {"retry_in_s": round(wait_s, 3)} if wait_s > 0 else {"retry_in_s": None, "retry_reason": ""}
         shown.append({"target": view.target.name, "model": view.target.model, **signals})
     return shown
-
-
-def _record(record: Record) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(record)
-    return shown | {"settled_at": _iso(record.settled_at), "savings_usd": record.savings_usd}
-
-
-def _iso(unix_time: float) -> str:
-    return datetime.fromtimestamp(unix_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

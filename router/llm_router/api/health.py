@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from ..config.moments import iso
 from ..config.schema import Config
 from ..execution.generation import Generation
 from ..model import View
 
 
-def health_routes(generation: Callable[[], Generation], draining: Callable[[], bool]) -> list[Route]:
+def health_routes(generation: Callable[[], Generation], not_ready: Callable[[], str | None]) -> list[Route]:
+    """``not_ready`` is why nobody should be sent here just now."""
+
     async def health(_request: Request) -> Response:
         return JSONResponse(summary(generation()))
 
@@ -22,30 +24,30 @@ def health_routes(generation: Callable[[], Generation], draining: Callable[[], b
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        if draining():
-            return PlainTextResponse("draining\n", status_code=503)
-        return PlainTextResponse("ok\n")
+        why_not = not_ready()
+        return PlainTextResponse("ok\n") if why_not is None else PlainTextResponse(f"{why_not}\n", status_code=503)
 
     return [Route("/health", health), Route("/livez", livez), Route("/readyz", readyz)]
 
 
 def summary(generation: Generation) -> dict[str, object]:
     """Counts only, no names: this stands on the public port. *Unhealthy* is where nobody can answer, *degraded* where
-    somebody is missing."""
+    somebody is missing, or where the ledger cannot be written."""
     config = generation.loaded.config
     clusters = _healthy(generation, [cluster.name for cluster in config.clusters])
     names = _provider_names(config)
     providers = _healthy(generation, names)
     total = len(config.clusters) + len(names)
     healthy = clusters + providers
-    status = "healthy" if healthy == total else "degraded" if healthy else "unhealthy"
+    whole = healthy == total and (generation.journal is None or generation.journal.trouble is None)
+    status = "healthy" if whole else "degraded" if healthy else "unhealthy"
     return {
         "status": status,
         "healthy_clusters": clusters,
         "total_clusters": len(config.clusters),
         "healthy_providers": providers,
         "total_providers": len(names),
-        "timestamp": datetime.fromtimestamp(generation.unix_time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "timestamp": iso(generation.unix_time()),
     }
 
 

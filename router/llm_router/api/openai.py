@@ -20,10 +20,10 @@ from ..execution.exchange import Exchange
 from ..execution.generation import Decided, Generation
 from ..execution.limiting import UNLIMITED, Admission
 from ..execution.settle import CLIENT_GONE
-from ..model import Choice, Decision, Facts
-from ..pricing.ledger import Record
+from ..model import Choice, Decision
+from ..pricing.records import AttemptRecord, Record
 from ..routing.engine import decide
-from ..routing.facts import ChatRequest, facts_of, read_chat
+from ..routing.facts import ChatRequest, asked_text, facts_of, most_tokens, read_chat
 from ..routing.turns import Turn
 from ..upstream import sse
 from ..upstream.wire.base import Piece
@@ -37,16 +37,17 @@ JSON = (b"content-type", b"application/json")
 EVENTS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 
-Admit = Callable[[ApiKey | None, Facts], Awaitable[Admission]]
+Admit = Callable[[ApiKey | None, int], Awaitable[Admission]]
 
 
 class Asking(Struct, frozen=True):
-    """An admitted chat request: what is asked, by whom, and what was decided. ``admission`` is what it holds of its
-    key's limits."""
+    """An admitted chat request: what is asked, by whom, what was decided, what telling its categories cost, and what it
+    holds of its key's limits."""
 
     chat: ChatRequest
     key: ApiKey | None
     decision: Decision
+    aside: AttemptRecord | None
     admission: Admission = UNLIMITED
 
 
@@ -63,7 +64,8 @@ class ChatDoor:
         try:
             if scope["method"] != "POST":
                 raise ClientError(405, "method_not_allowed", f"{PATH} takes POST.")
-            asking = await ask(generation, scope, receive, generation.turns.take, admit=generation.limiting.admit)
+            admit = generation.limiting.admit
+            asking = await ask(generation, scope, receive, generation.turns.take, request_id, admit=admit)
         except ClientGone:
             return
         except RouterError as error:
@@ -81,9 +83,23 @@ class ChatDoor:
             if not exchange.committed:
                 message = "The answer did not come within server.writeTimeout."
                 await _refuse(send, request_id, NoTarget(504, "timeout", message), exchange)
+        except asyncio.CancelledError:
+            _account(generation, exchange, 503)
+            await _cut_off(send, exchange)
+            raise
         except BaseException:
             _account(generation, exchange, 500)
             raise
+
+
+async def _cut_off(send: Send, exchange: Exchange) -> None:
+    """The router stops, and the time that answers had to finish is over: an end that nobody takes for a whole one."""
+    message = "The router stops; ask again."
+    if exchange.committed:
+        event = sse.event(error_body(503, "router_stopping", message + " What came before is incomplete."))
+        await send({"type": "http.response.body", "body": event})
+    else:
+        await _refuse(send, exchange.request_id, NoTarget(503, "router_stopping", message), exchange)
 
 
 def _account(generation: Generation, exchange: Exchange, status: int) -> None:
@@ -94,10 +110,11 @@ def _account(generation: Generation, exchange: Exchange, status: int) -> None:
 
 
 async def ask(
-    generation: Generation, scope: Scope, receive: Receive, turn: Turn, *, admit: Admit | None = None
+    generation: Generation, scope: Scope, receive: Receive, turn: Turn, request_id: str, *, admit: Admit | None = None
 ) -> Asking:
     """Read, admit and decide; without ``admit`` it counts for no limit. Raises a ``RouterError`` that has an answer, or
-    ``ClientGone``; sends nothing."""
+    ``ClientGone``. Nothing is sent but the prompt to the embedding model, where one is configured and the request may
+    go there."""
     headers = scope["headers"]
     key = None if generation.keys is None else authorise(generation.keys, headers, generation.unix_time())
     asked = read_requirements(headers, key, generation.vocabulary)
@@ -108,22 +125,25 @@ async def ask(
         raise BodyTooLarge(server.max_body)
     body = await read_body(receive, max_bytes=server.max_body, deadline_s=server.read_timeout)
     chat = read_chat(body)
-    facts = facts_of(
-        chat,
-        asked.requirements,
-        strategy=asked.strategy,
-        session=asked.session,
-        categories=generation.categories,
-        client_region=asked.client_region,
-        headers=asked.headers,
-    )
-    admission = UNLIMITED if admit is None else await admit(key, facts)
+    admission = UNLIMITED if admit is None else await admit(key, most_tokens(chat))
     try:
+        belonging = await generation.meaning.of(asked_text(chat), asked.requirements, request_id)
+        facts = facts_of(
+            chat,
+            asked.requirements,
+            strategy=asked.strategy,
+            session=asked.session,
+            key=None if key is None else key.name,
+            categories=generation.categories,
+            belongs_to=belonging.categories,
+            client_region=asked.client_region,
+            headers=asked.headers,
+        )
         decision = decide(facts, generation.board.snapshot(), generation.policy, turn)
     except BaseException:
         admission.settle(0)
         raise
-    return Asking(chat, key, decision, admission)
+    return Asking(chat, key, decision, belonging.asked, admission)
 
 
 class _Conversation:
@@ -221,6 +241,7 @@ def _remember(generation: Generation, request_id: str, asking: Asking, started_a
         started_at=started_at,
         unix_time=generation.unix_time(),
         key_name=asking.key.name if asking.key else None,
+        aside=asking.aside,
         admission=asking.admission,
     )
     first = asking.decision.choices[0]

@@ -1,7 +1,8 @@
-"""``POST /v1/route``: the decision for a chat request, explained, without sending anything or taking anybody's turn."""
+"""``POST /v1/route``: the decision for a chat request, explained, without sending it or taking anybody's turn."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ def route_routes(generation: Callable[[], Generation]) -> list[Route]:
     async def route(request: Request) -> Response:
         current = generation()
         try:
-            asking = await ask(current, request.scope, request.receive, current.turns.peek)
+            asking = await ask(current, request.scope, request.receive, current.turns.peek, str(uuid.uuid4()))
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
         return JSONResponse(as_json(asking.decision))

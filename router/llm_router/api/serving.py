@@ -72,23 +72,28 @@ async def serve_sites(
     sites: Sequence[Site],
     *,
     drain_s: float,
+    notice_s: float = 0.0,
     stop: asyncio.Event | None = None,
     on_drain: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until ``stop`` is set, or without one until SIGTERM or SIGINT; then take nobody new and let what is under
-    way finish for ``drain_s``. A second signal ends it at once. The sockets are closed at the end."""
+    way finish for ``drain_s``. After SIGTERM, which comes from whoever runs the process, requests are still taken for
+    ``notice_s``, so that load balancers see what ``on_drain`` has changed. A second signal ends it at once. The sockets
+    are closed at the end."""
     servers = [_server(site, drain_s) for site in sites]
-    with _stopping(servers, stop) as stopped:
+    with _stopping(servers, stop) as stopping:
         tasks = [
             asyncio.create_task(server.serve(sockets=[site.socket]))
             for server, site in zip(servers, sites, strict=True)
         ]
-        waiting = asyncio.create_task(stopped.wait())
+        waiting = asyncio.create_task(stopping.begun.wait())
         try:
             await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
             on_drain()
+            if stopping.announced:
+                await _within(notice_s, stopping.hurried)
             for server in servers:
                 server.should_exit = True
             await asyncio.gather(*tasks)
@@ -125,24 +130,41 @@ def _server(site: Site, drain_s: float) -> _Server:
     )
 
 
-@contextlib.contextmanager
-def _stopping(servers: Sequence[_Server], stop: asyncio.Event | None) -> Generator[asyncio.Event, None, None]:
-    if stop is not None:
-        yield stop
-        return
-    stopped = asyncio.Event()
+async def _within(limit_s: float, event: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await event.wait()
 
-    def on_signal() -> None:
-        if stopped.is_set():
+
+@dataclass(slots=True)
+class _Stopping:
+    """``announced`` is true for an end that load balancers should hear of first."""
+
+    begun: asyncio.Event
+    hurried: asyncio.Event
+    announced: bool = False
+
+
+@contextlib.contextmanager
+def _stopping(servers: Sequence[_Server], stop: asyncio.Event | None) -> Generator[_Stopping, None, None]:
+    stopping = _Stopping(stop or asyncio.Event(), asyncio.Event())
+    if stop is not None:
+        yield stopping
+        return
+
+    def on_signal(number: signal.Signals) -> None:
+        if stopping.begun.is_set():
+            stopping.hurried.set()
             for server in servers:
                 server.force_exit = True
-        stopped.set()
+        stopping.announced = number == signal.SIGTERM
+        stopping.begun.set()
 
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal, number)
     try:
-        yield stopped
+        yield stopping
     finally:
         for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)

@@ -51,8 +51,15 @@ def gate(config_path: Path) -> None:
     from ..gate.app import serve as serve_gate
     from ..gate.config import GateConfig
 
-    settings = load_struct(str(config_path), GateConfig, os.environ)
-    run(lambda: serve_gate(settings, on_listening=lambda host, port: say(f"the gate listens on {host}:{port}")))
+    def load() -> GateConfig:
+        return load_struct(str(config_path), GateConfig, os.environ)
+
+    settings = load()
+    run(
+        lambda: serve_gate(
+            settings, load=load, on_listening=lambda host, port: say(f"the gate listens on {host}:{port}")
+        )
+    )
 
 
 @click.command()

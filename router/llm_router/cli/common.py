@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +36,9 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def say(text: str) -> None:
     click.echo(text, err=True)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())

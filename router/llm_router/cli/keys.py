@@ -65,4 +65,7 @@ def revoke_key(key_file: Path, name: str) -> None:
     from ..admission.key_file import revoke
 
     revoke(key_file, name)
-    click.echo("revoked; a running router takes it until its next reload", err=True)
+    click.echo(
+        "revoked; a running router follows within seconds, or at its reload with watchConfig: false",
+        err=True,
+    )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from .checks import clusters, discovery, limits, listeners, names, providers, routing, rules, state, unavailable
+from .checks import clusters, discovery, ledger, limits, listeners, names, providers, routing, rules, state, unavailable
 from .checks.draft import Check, Draft
 from .findings import Finding, Path
 from .schema import Cluster, Config
@@ -25,7 +25,9 @@ REFUSALS: tuple[Check, ...] = (
     names.routes_exist,
     names.mappings_exist,
     names.categories_are_unique,
+    names.embeddings_are_served,
     names.fallback_exists,
+    names.baseline_exists,
     rules.rules_are_few,
     rules.rule_names_are_unique,
     rules.rules_are_complete,
@@ -49,6 +51,7 @@ REFUSALS: tuple[Check, ...] = (
     providers.base_urls_are_sane,
     providers.headers_are_free,
     providers.keys_fit_the_type,
+    providers.prices_are_dated,
     providers.health_paths_are_paths,
     limits.budgets_say_something,
     state.sections_fit_the_backend,
@@ -59,6 +62,8 @@ REFUSALS: tuple[Check, ...] = (
     routing.same_target_retries_fit,
     routing.strategy_has_what_it_needs,
     routing.client_region_header_is_the_proxys,
+    ledger.url_is_understood,
+    ledger.retention_fits_the_store,
 )
 
 
@@ -67,7 +72,8 @@ def secrets_are_sound(draft: Draft) -> Iterator[Finding]:
     for path, value, origin in filter(state.holds_a_secret, draft.secrets):
         if path[0] == "externalProviders" and path[1] in disabled:
             continue
-        fault = weakness(value, origin)
+        judged = ledger.password_of(value) if path == ledger.URL else value
+        fault = None if judged is None else weakness(judged, origin)
         if fault is not None:
             yield Finding(path, fault)
 
@@ -116,6 +122,10 @@ def unfit_clusters(config: Config, found: Sequence[Cluster]) -> dict[str, Findin
     return first
 
 
+_OF_EACH_ENTRY: tuple[Path, ...] = (("name",), ("endpoint",), ("models",))
+"""What a found cluster's own entry says, or may say where the template does not."""
+
+
 def _of_the_template(draft: Draft, checks: Iterable[Check]) -> Iterator[Finding]:
     """What would be wrong with every cluster found, whatever its name and address."""
     config = draft.config
@@ -127,7 +137,7 @@ def _of_the_template(draft: Draft, checks: Iterable[Check]) -> Iterator[Finding]
     one = Cluster(name="discovered", endpoint="https://localhost", **shared)
     probed = replace(draft, config=structs.replace(config, clusters=(*config.clusters, one)))
     for i, path, message in _of_clusters(probed, checks):
-        if i == len(config.clusters) and path[0] not in ("name", "endpoint"):
+        if i == len(config.clusters) and path not in _OF_EACH_ENTRY:
             yield Finding(("discovery", "template", *path), message)
 
 

@@ -44,7 +44,7 @@ _SCALARS: dict[Any, dict[str, Any]] = {
     FilePath: {"type": "string", "minLength": 1},
 }
 _QUANTITIES: dict[Any, tuple[str, str, str]] = {
-    Seconds: (SECONDS_PATTERN, "number", "250ms, 30s, 5m or 1h; a number counts seconds."),
+    Seconds: (SECONDS_PATTERN, "number", "250ms, 30s, 5m, 1h or 7d; a number counts seconds."),
     Bytes: (BYTES_PATTERN, "integer", "512KiB, 4MiB or 1GiB; a number counts bytes."),
 }
 _NAMED_QUANTITIES = {"duration": read(Duration), "pause": read(Pause), "size": read(Size)}

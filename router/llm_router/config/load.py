@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,7 +21,7 @@ from .dialects import Translation, translate
 from .findings import Finding, Path
 from .refused import refused
 from .schema import Config
-from .secrets import FollowReferences, Resolver
+from .secrets import FollowReferences, LeaveSecrets, Resolver
 from .yaml_nodes import file_content, read, read_file
 
 T = TypeVar("T", bound=Struct)
@@ -35,6 +36,18 @@ class Loaded:
     warnings: tuple[Problem, ...]
     path: str
     digest: str
+
+    @property
+    def api_keys_file(self) -> pathlib.Path | None:
+        """Relative ones are counted from the folder of the configuration."""
+        file = self.config.access.api_keys_file
+        return None if file is None else pathlib.Path(self.path).parent / file
+
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """What a router is made from and may change under it: the configuration and the file of API keys."""
+        own = (pathlib.Path(self.path),) if self.path else ()
+        return own if self.api_keys_file is None else (*own, self.api_keys_file)
 
 
 def load(path: str, env: Mapping[str, str] = os.environ) -> Loaded:
@@ -55,6 +68,20 @@ def parse(text: str | bytes, file: str = "config.yaml", env: Mapping[str, str] =
     warnings = tuple(document.problem(*finding) for finding in judged.warnings)
     content = text.encode() if isinstance(text, str) else text
     return Loaded(judged.config, warnings, file, hashlib.sha256(content).hexdigest())
+
+
+def load_for_reckoning(path: str, env: Mapping[str, str] = os.environ) -> Loaded:
+    """As ``load``, for commands that send nothing and listen nowhere: secrets stay the references that they are, and
+    nothing is said about them, so that a configuration can be reckoned with where its secrets are not."""
+    document = read(file_content(path), path)
+    resolver = LeaveSecrets(env, os.path.dirname(os.path.abspath(path)))
+    judged = judge(translate(document, resolver), resolver)
+    secrets = set(judged.literals)
+    refusals = [finding for finding in judged.refusals if finding.path not in secrets]
+    problems = one_per_path([*judged.problems, *judged.awaited, *refusals])
+    if judged.config is None or problems:
+        raise refused(document, problems)
+    return Loaded(judged.config, (), path, "")
 
 
 @dataclass(frozen=True, slots=True)

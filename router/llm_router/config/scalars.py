@@ -9,7 +9,7 @@ from msgspec import Meta
 
 
 class Seconds(float):
-    """A duration, written ``250ms``, ``30s``, ``5m``, ``1h`` or as a number of seconds."""
+    """A duration, written ``250ms``, ``30s``, ``5m``, ``1h``, ``7d`` or as a number of seconds."""
 
     __slots__ = ()
 
@@ -36,14 +36,14 @@ class FilePath(str):
     __slots__ = ()
 
 
-SECONDS_PATTERN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h)"
+SECONDS_PATTERN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h|d)"
 BYTES_PATTERN = r"([0-9]{1,15})(B|KiB|MiB|GiB)"
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 def parse_seconds(text: str) -> Seconds | None:
-    """``None`` for anything but a number followed by ms, s, m or h."""
+    """``None`` for anything but a number followed by ms, s, m, h or d."""
     found = re.fullmatch(SECONDS_PATTERN, text, re.ASCII)
     return Seconds(float(found[1]) * _UNIT_S[found[2]]) if found else None
 
@@ -53,7 +53,7 @@ def show_seconds(value: float) -> str:
     for unit in ("h", "m", "s"):
         if value >= _UNIT_S[unit] and value % _UNIT_S[unit] == 0:
             return f"{int(value / _UNIT_S[unit])}{unit}"
-    return f"{value * 1000:g}ms" if value < 1 else f"{value:g}s"
+    return f"{value * 1000:g}ms" if 0 < value < 1 else f"{value:g}s"
 
 
 def parse_bytes(text: str) -> Bytes | None:
@@ -79,6 +79,7 @@ Duration = Annotated[Seconds, Meta(gt=0)]
 Pause = Annotated[Seconds, Meta(ge=0)]
 Size = Annotated[Bytes, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a day such as 2026-11-20")]
 
 # The meta's description is what a refused value is told, after "must be".
 Name = Annotated[

@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import httpx
 
+from ..pricing.money import in_usd, picousd
+from .costs import Cost, costs_of
 from .steps import Result, Step
 
 NAMED = "x-llm-router-"
@@ -50,6 +52,17 @@ class Asker:
     async def savings(self) -> dict[str, Any]:
         savings: dict[str, Any] = (await self._client.get(f"{self._admin_url}/admin/savings")).json()
         return savings
+
+    async def costs(self) -> dict[str, Cost]:
+        """What every cluster costs just now."""
+        answer = await self._client.get(f"{self._admin_url}/ai/clusters")
+        answer.raise_for_status()
+        return costs_of(answer.json())
+
+    async def booked_usd(self) -> float:
+        """The sum of all that the ledger's records say was spent, as far as they go back."""
+        records = (await self._client.get(f"{self._admin_url}/admin/requests")).json()
+        return in_usd(sum(picousd(record["cost_usd"]) for record in records if record["cost_usd"] is not None))
 
     async def metrics(self) -> str:
         return (await self._client.get(f"{self._url}/metrics")).text

@@ -71,7 +71,7 @@ def operators_part(listeners: Listeners, provider_urls: Mapping[str, str]) -> di
         "router": {
             "routingStrategy": "hybrid",
             "healthCheckInterval": "500ms",
-            "cost": {"hysteresis": {"margin": 0.1, "hold": "5s"}},
+            "cost": {"hysteresis": {"margin": 0.1, "hold": "2s"}},
             "failover": {"circuitBreaker": {"timeout": "3s"}},
             "modelMapping": {"fast": {"openai": "gpt-5.4-mini", "aws-gpu": "tiny-router-small"}},
         },

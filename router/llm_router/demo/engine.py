@@ -44,6 +44,7 @@ class EngineOptions:
     slots: int
     context_tokens: int
     threads: int
+    embeddings: bool
     verbose: bool
 
 
@@ -91,6 +92,9 @@ def run_llama_cpp(options: EngineOptions) -> NoReturn:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.endpoint_metrics = True
     params.ui = False
+    params.embedding = options.embeddings
+    if options.embeddings:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.verbosity = 3 if options.verbose else 2
     # The constructor loads the model, and no handler in Python runs before it is back: SIGINT's own action ends it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -176,6 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             slots=args.parallel,
             context_tokens=args.ctx_size,
             threads=args.threads,
+            embeddings=args.embeddings,
             verbose=args.verbose,
         )
         if args.end_with_parent:
@@ -200,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parallel", type=_count, default=4, metavar="N", help="slots (default: %(default)s)")
     parser.add_argument("--ctx-size", type=_count, default=8192, metavar="N", help="tokens of all slots together")
     parser.add_argument("--threads", type=_count, default=1, metavar="N", help="of computation (default: %(default)s)")
+    parser.add_argument("--embeddings", action="store_true", help="answer /v1/embeddings, and no chats")
     parser.add_argument("--engine", choices=list(ENGINES), default="xllamacpp", help="(default: %(default)s)")
     parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started this ends")
     parser.add_argument("--verbose", action="store_true", help="log each request")

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .costs import Costs
 from .steps import Result
 
 COLUMNS = (
@@ -65,13 +66,26 @@ class Screen:
         if result.problem is not None:
             self._print(f"[red]  ✗ {_plain(result.problem)}[/red]")
 
+    def costs(self, before: Costs, after: Costs) -> None:
+        """What tokens cost in every cluster, before and after, and its node."""
+        heads = ("cluster", 9), ("USD per node-hour", 22), ("USD per 1K: capacity", 26), ("realised", 26), ("price", 0)
+        self._print("  [bold]" + "".join(head.ljust(width) for head, width in heads) + "[/bold]")
+        for name, cost in after.items():
+            old = before[name]
+            capacity = f"{_usd(old.capacity)} → {_usd(cost.capacity)}"
+            realised = f"{_usd(old.realised)} → {_usd(cost.realised)}"
+            node = f"{_usd(old.node_usd_per_hour, 4)} → {_usd(cost.node_usd_per_hour, 4)}"
+            self._print(f"  {name:<9}{node:<22}{capacity:<26}{realised:<26}{cost.price_source}")
+
     def scene(self, text: str) -> None:
         self._print(f"[yellow]── {_plain(text)}[/yellow]")
 
     def summary(self, savings: dict[str, Any], metrics: str, problems: Sequence[str]) -> None:
         self._print("\n[bold]spent and saved[/bold] (self-hosted tokens at their live capacity cost)")
-        for name, totals in savings["targets"].items():
-            self._print(f"  {name.ljust(10)}{totals['requests']:>4} requests  {_usd(totals['cost_usd']):>12} USD")
+        for row in (*savings["rows"], {"target": "all", **savings}):
+            spent, saved = _usd(row["cost_usd"]), _usd(row["savings_usd"])
+            counted = f"{row['requests']:>4} requests  {row['compared']:>4} compared"
+            self._print(f"  {row['target'].ljust(10)}{counted}  {spent:>12} USD  {saved:>12} saved")
         for name, totals in savings["baselines"].items():
             self._print(f"  against {name}: {_usd(totals['savings_usd'])} USD saved")
         self._print("\n[bold]from /metrics[/bold]")
@@ -100,8 +114,8 @@ class Screen:
             self._out.print(text)
 
 
-def _usd(amount: float | None) -> str:
-    return "–" if amount is None else f"{amount:.8f}"
+def _usd(amount: float | None, places: int = 8) -> str:
+    return "–" if amount is None else f"{amount:.{places}f}"
 
 
 def _plain(text: str) -> str:

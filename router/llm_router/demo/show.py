@@ -1,4 +1,4 @@
-"""The show: a world of real processes, scripted requests through the router, a cluster killed and brought back."""
+"""The show: a world of real processes, the scenes that are played in it, and what they came to."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
@@ -15,18 +15,14 @@ import msgspec
 
 from ..errors import ConfigError, RouterError
 from .asking import Asker
-from .children import ChildFailed
 from .contract import Listeners
 from .control import serve_control
 from .models import Models, own_model, tiny_models
+from .scenes import Scenes
 from .screen import Screen
-from .steps import ALL_UP, CLUSTERS, PROVIDERS, SIMPLE, Result, Step, answered_by
 from .world import World
 
-SETTLE_S = 15.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-Ask = Callable[[Step], Awaitable[Result]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +70,21 @@ async def _perform(world: World, settings: Settings, screen: Screen) -> int:
     await world.start()
     screen.progress(f"ready after {time.monotonic() - started:.1f} s")
     async with Asker(world.url, world.admin_url) as asker:
-        results = await _play(world, asker, screen)
+        scenes = Scenes(world, asker, screen)
+        await scenes.play()
         savings, metrics = await asker.savings(), await asker.metrics()
+        booked_usd = await asker.booked_usd()
+    results = scenes.results
     problems = [f"{result.title}: {result.problem}" for result in results if result.problem]
+    if f"{booked_usd:.12f}" != f"{savings['cost_usd']:.12f}":
+        problems.append(f"the ledger's records come to {booked_usd} USD, its report to {savings['cost_usd']} USD")
     if settings.as_json:
-        shown = {"ok": not problems, "requests": [asdict(result) for result in results], "savings": savings}
+        shown = {
+            "ok": not problems,
+            "requests": [asdict(result) for result in results],
+            "costs": scenes.costs,
+            "savings": savings,
+        }
         print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
         return 1 if problems else 0
     screen.summary(savings, metrics, problems)
@@ -110,81 +116,6 @@ def _end_on_signals() -> None:
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, end)
-
-
-async def _play(world: World, asker: Asker, screen: Screen) -> list[Result]:
-    """Every scene, in order."""
-    results: list[Result] = []
-
-    async def ask(step: Step) -> Result:
-        result = await asker.ask(step)
-        result = replace(result, problem=step.expect(result))
-        screen.row(result)
-        results.append(result)
-        return result
-
-    screen.open_table()
-    for step in ALL_UP:
-        await ask(step)
-    await _rate_limited(world, ask)
-    await _lost_cluster(world, asker, ask, screen)
-    await _all_lost(world, ask, screen)
-    return results
-
-
-async def _rate_limited(world: World, ask: Ask) -> None:
-    """A provider says 429: the next one answers."""
-    await world.fault("anthropic", kind="rate_limit", times=1, retry_after="1")
-    limited = Step(
-        "provider rate-limited",
-        "Hello",
-        answered_by(PROVIDERS, after_failures=True),
-        headers={"X-LLM-Strategy": "external_first"},
-    )
-    await ask(limited)
-    await world.fault("anthropic")
-
-
-async def _lost_cluster(world: World, asker: Asker, ask: Ask, screen: Screen) -> None:
-    """The cluster that would answer is killed: the request fails over; brought back, it answers again."""
-    first = await asker.first_choice(SIMPLE)
-    screen.scene(f"killing {first}")
-    await world.stop_cluster(first)
-    everybody_else = (CLUSTERS | PROVIDERS) - {first}
-    await ask(
-        replace(SIMPLE, title=f"{first} killed: failover", expect=answered_by(everybody_else, after_failures=True))
-    )
-    screen.scene(f"bringing {first} back")
-    await world.start_cluster(first)
-    await _until(world.all_healthy, f"{first} is not healthy again")
-    await ask(replace(SIMPLE, title=f"{first} is back", headers={"X-LLM-Target": first}))
-
-
-async def _all_lost(world: World, ask: Ask, screen: Screen) -> None:
-    """Without any cluster, providers answer."""
-    screen.scene("killing every cluster")
-    await asyncio.gather(*(world.stop_cluster(name) for name in world.clusters))
-
-    async def none_left() -> bool:
-        health = await world.health()
-        return health is not None and health["healthy_clusters"] == 0
-
-    await _until(none_left, "the router still finds clusters healthy")
-    fallback = answered_by(PROVIDERS, reasons=["fallback_external"])
-    await ask(replace(SIMPLE, title="all clusters down", expect=fallback))
-    screen.scene("bringing them back")
-    await asyncio.gather(*(world.start_cluster(name) for name in world.clusters))
-    await _until(world.all_healthy, "not every cluster is healthy again")
-    await ask(replace(SIMPLE, title="and all are back"))
-
-
-async def _until(holds: Callable[[], Awaitable[bool]], otherwise: str) -> None:
-    try:
-        async with asyncio.timeout(SETTLE_S):
-            while not await holds():  # noqa: ASYNC110 -- the router has no event for it, it must be asked
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise ChildFailed(f"{otherwise} after {SETTLE_S:g} s") from None
 
 
 def _models(path: Path | None, report: Callable[[str], None]) -> Models:

@@ -16,6 +16,7 @@ import yaml
 
 from .children import Child, ChildFailed
 from .contract import Listeners, operators_part, write_config
+from .market import Market, serve_market
 from .models import Models
 from .pools import CONTEXT_TOKENS, POOLS, Pool
 
@@ -47,7 +48,9 @@ class World:
         self._engine_key = secrets.token_urlsafe(24)
         self._provider_keys = {f"{name.upper()}_API_KEY": f"sk-standin-{name}" for name in PROVIDERS}
         self.provider_urls = {name: f"http://127.0.0.1:{free_port()}" for name in PROVIDERS}
+        self._market_port = free_port()
         self.clusters = {pool.name: self._cluster(pool) for pool in POOLS}
+        self.market = Market(POOLS)
         self._standins = self._child("stand-ins", "-m", "llm_router.demo.standins", *self._standin_options())
         self._router = self._child("router", "-m", "llm_router", "serve", "--config", str(folder / "router.yaml"))
         self._client = httpx.AsyncClient(timeout=2.0, trust_env=False)
@@ -67,6 +70,7 @@ class World:
             [(cluster.pool, f"http://127.0.0.1:{cluster.gate_port}") for cluster in self.clusters.values()],
             operators_part(self._listeners, self.provider_urls),
         )
+        self._selling = asyncio.create_task(serve_market(self.market, self._market_port))
         # Gates take no request in their first seconds (nothing signed before may be replayed), so they start first.
         self._say(f"starting {len(self.clusters)} gates")
         for cluster in self.clusters.values():
@@ -89,6 +93,7 @@ class World:
     async def end(self) -> None:
         """End all processes, the router first."""
         await self._client.aclose()
+        self._selling.cancel()
         await self._router.end()
         others = [child for c in self._all() for child in (c.gate, c.engine, c.exporter)]
         await asyncio.gather(*(child.end() for child in (self._standins, *others)))
@@ -157,7 +162,12 @@ class World:
             "pool": pool.name,
             "upstreams": [{"url": engine_url, "apiKey": "${LLAMA_API_KEY}"}],
             "nodes": 1,
-            "price": {"usdPerHour": pool.node_usd_per_hour},
+            "price": {
+                "cloud": pool.cloud,
+                "instanceType": pool.instance,
+                "region": pool.region,
+                "openCost": {"metricsUrl": f"http://127.0.0.1:{self._market_port}/metrics", "refresh": "500ms"},
+            },
             "interval": "2s",
         }
         model = self._models.small if pool.size == "small" else self._models.large

@@ -17,10 +17,11 @@ from ..errors import RouterError
 
 class ClusterSet(Struct, frozen=True):
     """Every cluster that there is, those of the configuration file first. A ``draining`` one finishes what it has and
-    gets nothing new."""
+    gets nothing new. ``awaited`` is true until the registry has answered for the first time."""
 
     clusters: tuple[Cluster, ...]
     draining: frozenset[str] = frozenset()
+    awaited: bool = False
 
 
 class Instance(Struct, frozen=True):

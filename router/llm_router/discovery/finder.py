@@ -8,8 +8,11 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
+from msgspec import structs
+
 from ..config.schema import Config
 from ..telemetry.metrics import Metrics
+from ..telemetry.trouble import Trouble
 from .base import Answer, ClusterSet, Instance, Source, SourceDown
 from .instances import Unfit, assemble
 from .last_good import LastGood
@@ -41,8 +44,9 @@ class Finder:
         self._sleep, self._chance = sleep, chance
         self._last_good = LastGood(known, config.discovery.refresh_interval, clock)
         self._failures = 0
-        self._trouble = ""
+        self._trouble = Trouble(logger, f"discovery by {self.method} is back")
         self._unfit: tuple[Unfit, ...] = ()
+        self._answered = bool(known)
         self.current = self._assembled()
 
     @property
@@ -84,12 +88,13 @@ class Finder:
     def _take(self, answer: Answer, changed: asyncio.Event) -> None:
         before = self._last_good.instances
         self._last_good.take(answer)
-        self._failures = 0
+        self._failures, first = 0, not self._answered
+        self._answered = True
         if self._last_good.doubted:
             self._tell(f"is not believed yet: it says that nothing is there any more; {self._found} clusters stay")
         else:
-            self._tell("")
-        if self._last_good.instances != before:
+            self._trouble.ends()
+        if first or self._last_good.instances != before:
             assembled = self._assembled()
             if assembled != self.current:
                 self.current = assembled
@@ -102,7 +107,7 @@ class Finder:
             if one not in self._unfit:
                 logger.warning("discovery by %s passes over %s: %s", self.method, one.origin, one.reason)
         self._unfit = unfit
-        return found
+        return found if self._answered else structs.replace(found, awaited=True)
 
     def _down(self, down: SourceDown) -> None:
         self._failures += 1
@@ -111,12 +116,7 @@ class Finder:
         self._show(up=False)
 
     def _tell(self, trouble: str) -> None:
-        """Log a trouble when it begins or changes, and when it ends."""
-        if trouble and trouble != self._trouble:
-            logger.warning("discovery by %s %s", self.method, trouble)
-        elif self._trouble and not trouble:
-            logger.info("discovery by %s is back", self.method)
-        self._trouble = trouble
+        self._trouble.is_(f"discovery by {self.method} {trouble}")
 
     def _show(self, *, up: bool) -> None:
         self._metrics.discovered(self.method, self._found, up=up)

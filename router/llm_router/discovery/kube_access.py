@@ -1,4 +1,4 @@
-"""Who the router is to a Kubernetes API server: a pod's account, the keys of the configuration, or a kubeconfig."""
+"""Who a process is to a Kubernetes API server: a pod's account, the keys of the configuration, or a kubeconfig."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from ..config.findings import show
 from ..config.hosts import url_fault
-from ..config.schema import KubernetesDiscovery
 from ..config.yaml_nodes import read_file
 from ..errors import ConfigError, Problem
 from .instances import host_in_url
@@ -52,7 +51,26 @@ class Token(httpx.Auth):
         yield request
 
 
-def access(settings: KubernetesDiscovery, env: Mapping[str, str], account_dir: str = ACCOUNT_DIR) -> Access:
+class Settings(Protocol):
+    """The keys that say so, of whichever section of a configuration."""
+
+    @property
+    def kubeconfig(self) -> str | None: ...
+
+    @property
+    def context(self) -> str | None: ...
+
+    @property
+    def api_server(self) -> str | None: ...
+
+    @property
+    def token_file(self) -> str | None: ...
+
+    @property
+    def ca_file(self) -> str | None: ...
+
+
+def access(settings: Settings, env: Mapping[str, str], account_dir: str = ACCOUNT_DIR) -> Access:
     """``account_dir`` holds ``token`` and ``ca.crt`` in a pod. Raises ``ConfigError`` where nothing says who and
     where, or a file does not hold what it should."""
     if settings.kubeconfig is not None:
@@ -70,7 +88,7 @@ def access(settings: KubernetesDiscovery, env: Mapping[str, str], account_dir: s
 def _own_api_server(env: Mapping[str, str]) -> str:
     host, port = env.get("KUBERNETES_SERVICE_HOST"), env.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise _refused("the router does not run in a Kubernetes pod: give kubeconfig, or apiServer and tokenFile")
+        raise _refused("this process does not run in a Kubernetes pod: give kubeconfig, or apiServer and tokenFile")
     return f"https://{host_in_url(host)}:{port}"
 
 

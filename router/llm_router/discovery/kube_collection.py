@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from .base import SourceDown
 from .http import Refused, Registry, decoded
-from .kube_objects import Meta, Service, Slice
+from .kube_objects import Meta, Node, Service, Slice
 from .mirror import PlaceLost
 
 PAGE = 500
@@ -25,7 +25,7 @@ GRACE_S = 10.0
 """How much longer than agreed a watch may last before it counts as dead."""
 GONE = 410
 
-T = TypeVar("T", Service, Slice)
+T = TypeVar("T", Service, Slice, Node)
 
 
 class ListMeta(Struct, frozen=True, rename={"resource_version": "resourceVersion", "going_on": "continue"}):

@@ -80,6 +80,12 @@ class Slice(Struct, frozen=True, rename="camel"):
         return self.metadata.namespace, (self.metadata.labels or {}).get(SERVICE_LABEL, "")
 
 
+class Node(Struct, frozen=True):
+    """Nothing but that it is there: a node is paid for whatever its state."""
+
+    metadata: Meta
+
+
 def instances(
     services: Iterable[Service], slices: Iterable[Slice], settings: KubernetesDiscovery, scheme: str
 ) -> Iterator[Instance]:

@@ -17,6 +17,7 @@ from ..upstream.client import Answer
 from ..upstream.sender import Sender
 from ..upstream.sse import Splitter
 from ..upstream.wire.base import Outgoing, Piece
+from ..upstream.wire.usage import believable
 from .deadlines import Deadlines
 from .standing import Slot
 
@@ -95,9 +96,9 @@ class Attempt:
         return body
 
     def usage(self, facts: Facts) -> Usage:
-        """What the upstream says it used, else an estimate marked as one: the prompt as estimated before sending,
-        and a token for each content event."""
-        if self._usage is not None:
+        """What the upstream says it used, where that can be believed, else an estimate marked as one: the prompt as
+        estimated before sending, and a token for each content event."""
+        if self._usage is not None and believable(self._usage, self.choice.target.context_length):
             return self._usage
         return Usage(input_tokens=facts.input_tokens, output_tokens=self._content_pieces, estimated=True)
 

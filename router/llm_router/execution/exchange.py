@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..errors import AttemptFailed, NotSent
 from ..model import Choice, Decision, Usage
+from ..pricing.records import AttemptRecord
 from ..routing.facts import ChatRequest
 from .attempt import Attempt
 from .limiting import UNLIMITED, Admission
@@ -34,6 +35,8 @@ class Exchange:
     unix_time: float
     key_name: str | None = None
     admission: Admission = UNLIMITED
+    aside: AttemptRecord | None = None
+    """What telling the prompt's categories cost, where somebody was asked."""
     trail: list[Tried] = field(default_factory=list)
     attempt: Attempt | None = None
     committed: bool = False

@@ -14,15 +14,18 @@ from ..admission.keys import KeyRing
 from ..config.load import Loaded
 from ..model import Decision, Target
 from ..pricing.ledger import Ledger
-from ..routing.categories import NO_CATEGORIES, Categories
+from ..routing.categories import Categories
 from ..routing.engine import Policy
 from ..routing.turns import Turns
 from ..routing.vocabulary import Vocabulary
 from ..signals.snapshot import Board
 from ..signals.watch import Watch
+from ..state.ledger.journal import Journal
 from ..telemetry.metrics import Metrics
 from .attempts import Attempts
+from .learning import Learning
 from .limiting import Limiting
+from .meaning import Meaning
 from .settle import Settlement
 from .standing import Standing
 
@@ -51,13 +54,16 @@ class Generation:
     standings: Mapping[str, Standing]
     attempts: Attempts
     limiting: Limiting
+    learning: Learning
     settlement: Settlement
     watches: tuple[Watch, ...]
     ledger: Ledger
+    journal: Journal | None
     metrics: Metrics
     clock: Callable[[], float]
     unix_time: Callable[[], float]
     vocabulary: Vocabulary
     turns: Turns
     decisions: deque[Decided]
-    categories: Categories = NO_CATEGORIES
+    categories: Categories
+    meaning: Meaning

@@ -16,7 +16,7 @@ from ..admission.refusal import rate_headers, reached
 from ..config.schema import Config
 from ..errors import ClientError, NoTarget, TargetLimited
 from ..model import Facts, Limited, Target, Usage
-from ..pricing.estimate import most_usd, nano_usd
+from ..pricing.estimate import most_usage, most_usd, nano_usd
 from ..signals.snapshot import Board
 from ..state.counters import Counters, Lease, Reply
 from ..telemetry.metrics import Metrics
@@ -74,12 +74,15 @@ class Limiting:
 
     # ------------------------------------------------------------ keys
 
-    async def admit(self, key: ApiKey | None, facts: Facts) -> Admission:
-        """Raises ``ClientError`` 429 where the key is at a limit, 402 where its budget is used up."""
+    async def admit(self, key: ApiKey | None, tokens: int) -> Admission:
+        """``tokens`` is what the request may come to, prompt and answers.
+
+        Raises ``ClientError`` 429 where the key is at a limit, 402 where its budget is used up.
+        """
         limits = None if key is None else self._keys.get(key.name)
         if limits is None:
             return UNLIMITED
-        claims = [_rate_claim(limit, facts) for limit in limits.rates]
+        claims = [_rate_claim(limit, tokens) for limit in limits.rates]
         claims += [Claim(limit, CHECK) for limit in limits.budgets(self._unix_time())]
         reply = await self._reserve(claims)
         if reply.down:
@@ -108,7 +111,8 @@ class Limiting:
         """What one attempt may use of its target's limits, and of both budgets. Raises ``TargetLimited``."""
         view, unix_time = self._board.view(target.name), self._unix_time()
         theirs, keys = self._owners.get(target.owner), self._keys.get(key_name or "")
-        claims = [] if theirs is None else [_rate_claim(limit, facts) for limit in theirs.rates]
+        tokens = most_usage(view, facts).all_tokens
+        claims = [] if theirs is None else [_rate_claim(limit, tokens) for limit in theirs.rates]
         budgets = [limit for limits in (keys, theirs) if limits is not None for limit in limits.budgets(unix_time)]
         if budgets:
             claims += _budget_claims(budgets, most_usd(view, facts), target)
@@ -189,8 +193,8 @@ def _those_that_limit(everybody: Iterable[Limits]) -> Mapping[str, Limits]:
     return {limits.owner: limits for limits in everybody if limits}
 
 
-def _rate_claim(limit: Limit, facts: Facts) -> Claim:
-    return Claim(limit, facts.input_tokens + facts.most_output_tokens if limit.unit == "tokens" else 1)
+def _rate_claim(limit: Limit, tokens: int) -> Claim:
+    return Claim(limit, tokens if limit.unit == "tokens" else 1)
 
 
 def _budget_claims(budgets: Sequence[Limit], usd: float | None, target: Target) -> list[Claim]:

@@ -1,51 +1,31 @@
-"""The exporter: a loopback listener that tells Prometheus, and through the gate the router, what a pool costs."""
+"""The exporter as a process: what a pool costs, told to Prometheus, to a gate beside it and, signed, to the router."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import time
-from collections.abc import Callable
-
-import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, closing
+from socket import socket
 
 from ..api.guard import Guard
 from ..api.serving import Site, listen, parse_address, serve_sites
-from ..model import ClusterStatus
-from .config import ExporterConfig, check
-from .metrics import PoolMetrics
+from ..api.tls import renewing, server_context
+from .check import check
+from .config import ExporterConfig
+from .counted import census_of
+from .gated import connector
+from .metrics import Figures
 from .pool import Pool, Terms, collecting
-from .price import source_of
-from .scrape import LlamaServer, scrape_client
+from .prices.chain import Prices
+from .prices.choice import prices_of
+from .scrape import scrape_client
+from .signed_status import SignedStatus, door_of
+from .unsigned import create_app
 
-STATUS_PATH = "/cluster/status"
+CENSUS_INTERVAL_S = 10.0
 DRAIN_S = 5.0
-TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
-
-
-def create_app(status: Callable[[], ClusterStatus | None]) -> Starlette:
-    """The application over a pool's current status."""
-    registry = CollectorRegistry()
-    registry.register(PoolMetrics(status))
-
-    async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(registry), headers={"content-type": TEXT_FORMAT})
-
-    async def cluster_status(_request: Request) -> Response:
-        now = status()
-        if now is None:
-            return Response(b"not measured yet\n", 503, media_type="text/plain")
-        return Response(msgspec.json.encode(now), media_type="application/json")
-
-    async def livez(_request: Request) -> Response:
-        return Response(b'{"status":"alive"}', media_type="application/json")
-
-    return Starlette(routes=[Route("/metrics", metrics), Route(STATUS_PATH, cluster_status), Route("/livez", livez)])
 
 
 async def serve(
@@ -53,23 +33,70 @@ async def serve(
     *,
     stop: asyncio.Event | None = None,
     on_listening: Callable[[str, int], None] = lambda _host, _port: None,
+    unix_time: Callable[[], float] = time.time,
 ) -> None:
     """Collect and serve until ``stop`` is set, or without one until SIGTERM or SIGINT.
 
-    Raises ``ConfigError`` for what a check of the types alone lets pass, and where the address is taken.
+    ``on_listening`` learns the address of each listener, the loopback one first. ``unix_time`` is the clock that
+    signatures, prices and the status are dated by. Raises ``ConfigError`` for what a
+    check of the types alone lets pass, and where an address is taken.
     """
     check(config)
-    price = await source_of(config.price)
-    host, port = parse_address(config.listen)
-    terms = Terms(pool=config.pool, nodes=config.nodes, overhead_factor=config.overhead_factor, window_s=config.window)
-    with contextlib.closing(listen(host, port)) as sock:
-        async with scrape_client() as client:
-            servers = [
-                LlamaServer(upstream.url, upstream.api_key, client=client, clock=time.monotonic)
-                for upstream in config.upstreams
-            ]
-            pool = Pool(terms, servers, price=price, unix_time=time.time)
-            on_listening(*sock.getsockname()[:2])
-            site = Site(app=Guard(create_app(pool.status)), socket=sock)
-            async with collecting(pool, config.interval):
-                await serve_sites([site], drain_s=DRAIN_S, stop=stop)
+    prices = prices_of(config.price, clock=time.monotonic, unix_time=unix_time)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(scrape_client())
+        census = await stack.enter_async_context(census_of(config, os.environ))
+        pool = Pool(
+            Terms(
+                pool=config.pool,
+                nodes=config.nodes,
+                overhead_factor=config.overhead_factor,
+                window_s=config.window,
+            ),
+            census,
+            connect=connector(client, clock=time.monotonic, unix_time=unix_time),
+            prices=prices,
+            clock=time.monotonic,
+            unix_time=unix_time,
+        )
+        sites = await _sites(config, pool, prices, unix_time, stack)
+        for site in sites:
+            on_listening(*site.socket.getsockname()[:2])
+        for work in (prices.refreshing(), census.taking(CENSUS_INTERVAL_S), collecting(pool, config.interval)):
+            await stack.enter_async_context(work)
+        await serve_sites(sites, drain_s=DRAIN_S, stop=stop)
+
+
+async def _sites(
+    config: ExporterConfig, pool: Pool, prices: Prices, unix_time: Callable[[], float], stack: AsyncExitStack
+) -> Sequence[Site]:
+    """All listeners, the loopback one first; they listen already and are closed with ``stack``."""
+
+    def listening(address: str, path: str) -> socket:
+        return stack.enter_context(closing(listen(*parse_address(address), path=path)))
+
+    signed: SignedStatus | None = None
+
+    def figures() -> Figures:
+        tokens = {"output": pool.served.tokens, "input": pool.served.prompt_tokens}
+        asked = {} if signed is None else signed.asked
+        return Figures(
+            pool=config.pool,
+            status=pool.status(),
+            servers=pool.states,
+            tokens=tokens,
+            fetches=prices.fetches.counts,
+            asked=asked,
+        )
+
+    sites = [Site(app=Guard(create_app(figures)), socket=listening(config.listen, "listen"))]
+    if config.metrics is not None:
+        app = Guard(create_app(figures, metrics_only=True))
+        sites.append(Site(app=app, socket=listening(config.metrics, "metrics")))
+    if config.status is not None:
+        tls = None if config.status.tls is None else server_context(config.status.tls)
+        sock = listening(config.status.listen, "status.listen")
+        signed = SignedStatus(door_of(config.pool, config.status, unix_time=unix_time), pool.status)
+        await stack.enter_async_context(renewing(tls, config.status.tls))
+        sites.append(Site(app=signed.guarded(), socket=sock, tls=tls))
+    return sites

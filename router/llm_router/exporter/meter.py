@@ -17,12 +17,8 @@ at both ends weigh little against those between. Spells with fewer than eight to
 from __future__ import annotations
 
 import math
-from collections import deque
-from itertools import islice
 
 from msgspec import Struct
-
-from ..model import TokensPerSecond
 
 MIN_TOKENS = 8
 MAX_SPELL_S = 60.0
@@ -67,58 +63,52 @@ class _Busy(Struct, frozen=True):
         return self.stream * self.streams
 
 
+class Served(Struct, frozen=True):
+    """Tokens that a server has generated and read since the reading before."""
+
+    tokens: float = 0.0
+    prompt_tokens: float = 0.0
+
+
+NOTHING = Served()
+
+
 class Meter:
-    """Feeds on the readings of one llama-server; ``speeds`` is what they add up to. No figure is ever NaN or negative.
+    """Feeds on the readings of one llama-server. No figure is ever NaN or negative; what has not been measured is
+    ``None``."""
 
-    ``window_s`` is the time over which the realised speed is taken. A figure that has not been measured is ``None``.
-    """
-
-    def __init__(self, *, window_s: float) -> None:
-        self._window_s = window_s
+    def __init__(self) -> None:
         self._last: Reading | None = None
         self._spell: Reading | None = None
         self._spell_is_whole = False
         self._prompts: Reading | None = None
-        self._served: deque[tuple[float, float]] = deque()
         self._busy: _Busy | None = None
         self._prefill: float | None = None
 
-    def feed(self, reading: Reading, *, slots: int) -> None:
-        """Take a reading into account; one that makes no sense, or is not later than the last, is passed over."""
+    def feed(self, reading: Reading, *, slots: int) -> Served:
+        """What was served since the last reading. One that makes no sense, or is not later, is passed over."""
         last = self._last
         if not reading.sane or (last is not None and reading.at_s <= last.at_s):
-            return
+            return NOTHING
         self._last = reading
         if last is None or reading.restarted_since(last):
-            # What a restarted server has served already counts; when it started to serve it is not known.
-            self._serve(reading.at_s, reading.tokens if last is not None else 0.0)
             self._begin(reading)
             self._prompts = reading
-            return
-        self._serve(reading.at_s, reading.tokens - last.tokens)
+            # What a restarted server has served already counts; what one did before it was known, nobody can date.
+            return NOTHING if last is None else Served(reading.tokens, reading.prompt_tokens)
         self._measure_prefill(reading)
         self._measure_busy(reading, max(1, slots))
+        return Served(reading.tokens - last.tokens, reading.prompt_tokens - last.prompt_tokens)
 
-    def speeds(self) -> TokensPerSecond:
-        """``capacity`` is that of the busiest spells, kept while idle; ``realised`` is zero when nothing was served."""
-        return TokensPerSecond(
-            capacity=None if self._busy is None else self._busy.tokens_per_second,
-            realised=self._realised(),
-            prefill=self._prefill,
-        )
+    @property
+    def capacity(self) -> float | None:
+        """Generated tokens per second in the busiest spells, kept while idle."""
+        return None if self._busy is None else self._busy.tokens_per_second
 
-    def _serve(self, at_s: float, tokens: float) -> None:
-        self._served.append((at_s, tokens))
-        # The oldest entry only marks where the window begins: its own tokens came before.
-        while len(self._served) > 2 and self._served[1][0] <= at_s - self._window_s:
-            self._served.popleft()
-
-    def _realised(self) -> float | None:
-        if len(self._served) < 2:
-            return None
-        elapsed_s = self._served[-1][0] - self._served[0][0]
-        tokens = sum(tokens for _, tokens in islice(self._served, 1, None))
-        return 0.0 if tokens == 0 else _ratio(tokens, elapsed_s)
+    @property
+    def prefill(self) -> float | None:
+        """Prompt tokens read per second."""
+        return self._prefill
 
     def _begin(self, reading: Reading) -> None:
         self._spell = reading
@@ -138,8 +128,8 @@ class Meter:
         decodes = reading.decodes - spell.decodes
         if tokens < MIN_TOKENS:
             return
-        if (stream := _ratio(tokens, seconds)) is not None:
-            streams = min(float(slots), max(1.0, _ratio(tokens, decodes) or 1.0))
+        if (stream := ratio(tokens, seconds)) is not None:
+            streams = min(float(slots), max(1.0, ratio(tokens, decodes) or 1.0))
             self._busy = _newer(self._busy, _Busy(stream, streams))
         self._begin(reading)
 
@@ -150,11 +140,11 @@ class Meter:
         tokens, seconds = reading.prompt_tokens - before.prompt_tokens, reading.prompt_seconds - before.prompt_seconds
         if tokens < MIN_TOKENS:
             return
-        self._prefill = _ratio(tokens, seconds) or self._prefill
+        self._prefill = ratio(tokens, seconds) or self._prefill
         self._prompts = reading
 
 
-def _ratio(amount: float, of: float) -> float | None:
+def ratio(amount: float, of: float) -> float | None:
     """``amount / of`` where that is a positive number that can be believed."""
     ratio = amount / of if of > 0 else math.inf
     return ratio if 0 < ratio <= MAX_COUNT else None

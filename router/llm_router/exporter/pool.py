@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from msgspec import Struct
 
-from ..model import ClusterStatus, PoolCost, ServedModel, State, TokensPerSecond
+from ..model import ClusterStatus, PoolCost, State, TokensPerSecond
 from ..pricing.cluster_cost import usd_per_1k_tokens
-from .meter import Meter
-from .price import NodePrice, PriceSource, PriceUnknown
-from .scrape import Facts, LlamaServer, Load, ScrapeFailed
+from ..telemetry.trouble import Trouble
+from .census import Address, Census
+from .member import Member
+from .members import Members
+from .meter import Served
+from .prices.base import Priced, Quote
+from .scrape import LlamaServer
+from .served import ServedByPool
 
 RETURN_INTERVAL_S = 0.25
-"""How often a pool is read while one of its servers is away: there is nobody to disturb, and traffic waits for it."""
+"""How often a server that is away is looked for: traffic waits for it, and the others are left alone."""
 
 logger = logging.getLogger("llm_router.exporter")
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """What the operator says about a pool: its name, its nodes, and what a node costs over its price."""
+    """What the operator says about a pool: its name, its nodes where nobody counts them, and what a node costs over its
+    price."""
 
     pool: str
     nodes: int = 1
@@ -31,89 +37,128 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class Pool:
-    """``price`` is ``None`` where nobody here knows what a node costs: then speeds are told, costs are not.
+    """``prices`` is ``None`` where nobody here knows what a node costs: then speeds are told, costs are not.
 
-    ``unix_time`` is the wall clock that the status is dated by.
+    ``connect`` makes a client of a server. ``clock`` is monotonic, ``unix_time`` the wall clock that dates the status.
     """
 
     def __init__(
         self,
         terms: Terms,
-        servers: Sequence[LlamaServer],
+        census: Census,
         *,
-        price: PriceSource | None,
+        connect: Callable[[Address], LlamaServer],
+        prices: Priced | None,
+        clock: Callable[[], float],
         unix_time: Callable[[], float],
     ) -> None:
-        self._terms = terms
-        self._members = [_Member(server, terms.window_s) for server in servers]
-        self._price_source, self._unix_time = price, unix_time
-        self._price: NodePrice | None = None
+        self._terms, self._census = terms, census
+        self._prices, self._clock, self._unix_time = prices, clock, unix_time
+        self._members = Members(connect)
         self._measured_at: float | None = None
+        self._trouble = Trouble(logger, f"the nodes of {terms.pool} are counted again")
+        self.served = ServedByPool(window_s=terms.window_s)
 
     async def collect(self) -> None:
-        """Ask all servers, and the price, once. What cannot be had now stays as it was."""
-        await asyncio.gather(*(member.collect() for member in self._members))
-        if self._price_source is not None:
-            try:
-                self._price = await self._price_source.price()
-            except PriceUnknown as unknown:
-                logger.warning("no price for a node of %s: %s", self._terms.pool, unknown)
-        self._measured_at = self._unix_time()
+        """Ask all servers once. What cannot be had now stays as it was."""
+        if self._census.addresses is not None:
+            self._members.meet(self._census.addresses)
+            await self._ask(self._members.all)
 
     async def collect_forever(self, interval_s: float) -> None:
         while True:
-            try:
-                await self.collect()
-            except Exception:
-                # A bug here must not end the figures for good: it is logged, and they age until the next time.
-                logger.exception("collecting %s failed", self._terms.pool)
-            await asyncio.sleep(interval_s if self._all_up() else min(interval_s, RETURN_INTERVAL_S))
-
-    def _all_up(self) -> bool:
-        return all(member.state == "up" for member in self._members)
+            await self._safely(self.collect())
+            until = self._clock() + interval_s
+            while (left_s := until - self._clock()) > 0:
+                await asyncio.sleep(min(left_s, RETURN_INTERVAL_S) if self._members.away else left_s)
+                if away := self._members.away:
+                    await self._safely(self._ask(away))
 
     def status(self) -> ClusterStatus | None:
-        """The status as of the last ``collect``, ``None`` before the first."""
+        """The status as of the last collection, ``None`` before the first."""
         if self._measured_at is None:
             return None
-        up = [member for member in self._members if member.state == "up"]
-        speeds = _together(self._members, max(1, len(up)))
+        members = self._members
+        up = members.up
+        nodes = self._nodes(len(up))
+        speeds = TokensPerSecond(
+            capacity=members.capacity, realised=self.served.tokens_per_second, prefill=members.prefill
+        )
         slots_total, slots_busy = sum(member.slots for member in up), sum(member.busy for member in up)
-        price = self._price
+        price = None if self._prices is None else self._prices.quote()
         return ClusterStatus(
             target=self._terms.pool,
-            state=_state([member.state for member in self._members]),
-            models=_models(up),
-            nodes=self._terms.nodes,
+            state=_state(members.states, self._census.nodes),
+            models=members.models,
+            nodes=nodes,
             node_usd_per_hour=None if price is None else price.usd_per_hour,
             price_source=None if price is None else price.source,
-            price_age_s=None if price is None else price.age_s(self._unix_time()),
+            price_age_s=None if price is None else price.age_s,
             slots_total=slots_total,
             slots_busy=slots_busy,
             queue_depth=sum(member.deferred for member in up),
             tokens_per_second=speeds,
-            usd_per_1k_tokens=self._cost(speeds, slot_is_free=slots_busy < slots_total),
+            usd_per_1k_tokens=self._cost(price, nodes, speeds, slot_is_free=slots_busy < slots_total),
             measured_at=self._measured_at,
         )
 
-    def _cost(self, speeds: TokensPerSecond, *, slot_is_free: bool) -> PoolCost:
+    @property
+    def states(self) -> Sequence[State]:
+        """Of its servers."""
+        return self._members.states
+
+    # ------------------------------------------------------------ collecting
+
+    async def _ask(self, members: Sequence[Member]) -> None:
+        served = await asyncio.gather(*(member.collect() for member in members))
+        read = [part for part in served if part is not None]
+        if read or self.served.has_begun:
+            tokens, prompt_tokens = sum(part.tokens for part in read), sum(part.prompt_tokens for part in read)
+            self.served.add(self._clock(), Served(tokens, prompt_tokens))
+        up = self._members.up
+        if not up or any(member.is_current for member in up):
+            self._measured_at = self._unix_time()
+
+    async def _safely(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:
+            # A bug here must not end the figures for good: it is logged, and they age until the next time.
+            logger.exception("collecting %s failed", self._terms.pool)
+
+    # ------------------------------------------------------------ summing up
+
+    def _nodes(self, servers_up: int) -> int:
+        counted = self._census.nodes
+        if counted is None:
+            return self._terms.nodes
+        if counted == 0 and servers_up:
+            self._trouble.is_(
+                f"servers of {self._terms.pool} answer, but no node matches: is kubernetes.nodeSelector that of its "
+                f"nodes? Until one does, {self._terms.nodes} is what counts"
+            )
+            return self._terms.nodes
+        self._trouble.ends()
+        return counted
+
+    def _cost(self, price: Quote | None, nodes: int, speeds: TokensPerSecond, *, slot_is_free: bool) -> PoolCost:
         """One more request costs nothing on a node that runs anyway and has a free slot; else its share of a node."""
-        if self._price is None:
+        if price is None:
             return PoolCost()
-        capacity = self._usd_per_1k(self._price, speeds.capacity)
+        capacity = self._usd_per_1k(price, nodes, speeds.capacity)
         return PoolCost(
             capacity=capacity,
-            realised=self._usd_per_1k(self._price, speeds.realised),
+            realised=self._usd_per_1k(price, nodes, speeds.realised),
             marginal=0.0 if slot_is_free else capacity,
         )
 
-    def _usd_per_1k(self, price: NodePrice, tokens_per_second: float | None) -> float | None:
-        if not tokens_per_second:
+    def _usd_per_1k(self, price: Quote, nodes: int, tokens_per_second: float | None) -> float | None:
+        if not tokens_per_second or not nodes:
             return None
         try:
             return usd_per_1k_tokens(
                 node_usd_per_hour=price.usd_per_hour,
-                nodes=self._terms.nodes,
+                nodes=nodes,
                 tokens_per_second=tokens_per_second,
                 overhead_factor=self._terms.overhead_factor,
             )
@@ -132,80 +177,11 @@ async def collecting(pool: Pool, interval_s: float) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-class _Member:
-    """What is known of one server of the pool."""
-
-    def __init__(self, server: LlamaServer, window_s: float) -> None:
-        self._server = server
-        self._meter = Meter(window_s=window_s)
-        self._facts: Facts | None = None
-        self._load: Load | None = None
-        self._complaint = ""
-        self.state: State = "down"
-
-    async def collect(self) -> None:
-        before, self.state = self.state, await self._server.state()
-        if self.state != "up":
-            return
-        try:
-            if self._facts is None or before != "up":
-                self._facts = await self._server.facts()
-            self._load = await self._server.load()
-        except ScrapeFailed as failed:
-            self._complain(str(failed))
-            return
-        self._complaint = ""
-        self._meter.feed(self._load.reading, slots=self._facts.slots)
-
-    def _complain(self, message: str) -> None:
-        if message != self._complaint:
-            logger.warning("%s", message)
-        self._complaint = message
-
-    @property
-    def slots(self) -> int:
-        return 0 if self._facts is None else self._facts.slots
-
-    @property
-    def models(self) -> tuple[ServedModel, ...]:
-        return () if self._facts is None else self._facts.models
-
-    @property
-    def busy(self) -> int:
-        return 0 if self._load is None else min(self._load.reading.processing, self.slots)
-
-    @property
-    def deferred(self) -> int:
-        return 0 if self._load is None else self._load.deferred
-
-    @property
-    def speeds(self) -> TokensPerSecond:
-        return self._meter.speeds()
-
-
-def _state(states: Sequence[State]) -> State:
-    """A pool answers when one of its servers does."""
+def _state(states: Sequence[State], counted_nodes: int | None) -> State:
+    """A pool answers when one of its servers does. Without servers it is at zero, or has nodes and soon a server."""
+    if not states:
+        return "starting" if counted_nodes else "zero"
     for state in ("up", "starting"):
         if state in states:
             return state
     return "down"
-
-
-def _models(up: Sequence[_Member]) -> tuple[ServedModel, ...]:
-    return tuple({model.name: model for member in up for model in member.models}.values())
-
-
-def _together(members: Sequence[_Member], running: int) -> TokensPerSecond:
-    """The pool's speeds: served tokens add up; a server that has not been measured counts like those that have."""
-    speeds = [member.speeds for member in members]
-    realised = [speed.realised for speed in speeds if speed.realised is not None]
-    return TokensPerSecond(
-        capacity=_extrapolated([speed.capacity for speed in speeds], running),
-        realised=sum(realised) if realised else None,
-        prefill=_extrapolated([speed.prefill for speed in speeds], running),
-    )
-
-
-def _extrapolated(figures: Sequence[float | None], running: int) -> float | None:
-    known = [figure for figure in figures if figure is not None]
-    return sum(known) / len(known) * running if known else None

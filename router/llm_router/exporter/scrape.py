@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ..errors import RouterError
 from ..model import ServedModel, State
+from .census import Address
 from .meter import Reading
 
 TIMEOUT_S = 10.0
@@ -60,33 +61,43 @@ class _Models(Struct):
 
 
 class LlamaServer:
-    """One llama-server. ``clock`` is monotonic; ``client`` is from ``scrape_client``."""
+    """One llama-server. ``clock`` is monotonic, ``client`` from ``scrape_client``, ``auth`` for whoever is in front."""
 
-    def __init__(self, url: str, api_key: str | None, *, client: httpx.AsyncClient, clock: Callable[[], float]) -> None:
-        self.url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client, self._clock = client, clock
+    def __init__(
+        self,
+        address: Address,
+        *,
+        client: httpx.AsyncClient,
+        clock: Callable[[], float],
+        auth: httpx.Auth | None = None,
+    ) -> None:
+        self.url = address.url.rstrip("/")
+        self._headers = {"authorization": f"Bearer {address.api_key}"} if address.api_key else {}
+        self._client, self._clock, self._auth = client, clock, auth
 
     async def state(self) -> State:
-        """``up``, ``starting`` while the model loads, ``down`` without an answer."""
+        """``up``, ``starting`` while the model loads, ``down`` without an answer. Raises ``ScrapeFailed`` for one that
+        no llama-server gives."""
         try:
-            response = await self._client.get(f"{self.url}/health")
+            response = await self._client.get(f"{self.url}/health", auth=self._auth)
         except httpx.HTTPError:
             return "down"
         if response.status_code == 200:
             return "up"
-        return "starting" if response.status_code == 503 else "down"
+        if response.status_code == 503:
+            return "starting"
+        raise self._refused("/health", response.status_code)
 
     async def facts(self) -> Facts:
         """Raises ``ScrapeFailed``."""
-        props = _decoded(await self._get("/props"), _Props)
-        models = _decoded(await self._get("/v1/models"), _Models)
+        props = decoded(await self.get("/props"), _Props)
+        models = decoded(await self.get("/v1/models"), _Models)
         context_length = props.default_generation_settings.n_ctx
         return Facts(max(1, props.total_slots), tuple(ServedModel(model.id, context_length) for model in models.data))
 
     async def load(self) -> Load:
         """Raises ``ScrapeFailed``."""
-        values = _samples((await self._get("/metrics")).text)
+        values = _samples((await self.get("/metrics")).text)
         try:
             reading = Reading(
                 at_s=self._clock(),
@@ -101,16 +112,19 @@ class LlamaServer:
         except KeyError as missing:
             raise ScrapeFailed(f"{self.url}/metrics lacks {PREFIX}{missing.args[0]}: is this llama.cpp?") from None
 
-    async def _get(self, path: str) -> httpx.Response:
+    async def get(self, path: str) -> httpx.Response:
+        """A 200. Raises ``ScrapeFailed``."""
         try:
-            response = await self._client.get(self.url + path, headers=self._headers)
+            response = await self._client.get(self.url + path, headers=self._headers, auth=self._auth)
         except httpx.HTTPError as error:
             raise ScrapeFailed(f"{self.url}{path}: {str(error) or type(error).__name__}") from error
         if response.status_code == 200:
             return response
-        advice = {401: ": the API key is refused", 501: ": start llama-server with --metrics"}
-        status = response.status_code
-        raise ScrapeFailed(f"{self.url}{path} answers {status}{advice.get(status, '')}")
+        raise self._refused(path, response.status_code)
+
+    def _refused(self, path: str, status: int) -> ScrapeFailed:
+        advice = {401: ": the key is refused", 501: ": start llama-server with --metrics"}
+        return ScrapeFailed(f"{self.url}{path} answers {status}{advice.get(status, '')}")
 
 
 def scrape_client() -> httpx.AsyncClient:
@@ -124,7 +138,7 @@ def scrape_client() -> httpx.AsyncClient:
     )
 
 
-def _decoded(response: httpx.Response, kind: type[Any]) -> Any:
+def decoded(response: httpx.Response, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except msgspec.DecodeError as error:

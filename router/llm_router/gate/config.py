@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from ..api.serving import parse_address
+from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems
 from ..config.hosts import is_loopback
-from ..config.scalars import Bytes, Count, Duration, FilePath, Name, Seconds, Secret, Size, Text
+from ..config.scalars import Bytes, Count, Duration, Name, Pause, Seconds, Secret, Size, Text
 from ..config.schema import Base
-from ..config.secrets import weakness
 from ..errors import ConfigError, Problem
-from ..upstream.signing import authority_of, decode_secret
-
-KeyId = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
-        description="1 to 128 letters, digits, dots, hyphens or underscores, starting with a letter or digit",
-    ),
-]
-
-
-class GateTls(Base):
-    cert_file: Annotated[FilePath, "Certificate chain in PEM."]
-    key_file: Annotated[FilePath, "Private key in PEM."]
-    client_ca_file: Annotated[FilePath | None, "Who may connect: clients with a certificate of these CAs, in PEM."] = (
-        None
-    )
-
-
-class GateKey(Base):
-    id: Annotated[KeyId, "What signatures name it by; by custom the target's name, a dot and a number."]
-    secret: Annotated[Secret, "Base64 of at least 32 random bytes: openssl rand -base64 32."]
 
 
 class Replay(Base):
@@ -50,7 +28,7 @@ class GateConfig(Base):
     upstream: Annotated[Text, "URL of llama-server on this host's loopback interface."]
     target: Annotated[Name, "The cluster's name: what X-LLMR-Target must say."]
     authority: Annotated[Text, "Host of the cluster's endpoint as the router has it, with a port but 80 and 443."]
-    keys: Annotated[tuple[GateKey, ...], Meta(min_length=1), "Active keys: one, or two while they rotate."]
+    keys: Annotated[tuple[SigningKey, ...], Meta(min_length=1), "Active keys: one, or two while they rotate."]
     listen: Annotated[Text, "host:port of the signed listener."] = "127.0.0.1:8443"
     upstream_api_key: Annotated[Secret | None, "The key that llama-server asks for."] = None
     status_url: Annotated[
@@ -61,18 +39,22 @@ class GateConfig(Base):
     header_timeout: Annotated[Duration, "Time a client has to send the request's header."] = Seconds(10)
     read_timeout: Annotated[Duration, "Time a client has to send the whole request."] = Seconds(30)
     idle_timeout: Annotated[Duration, "Time a connection without a request stays open."] = Seconds(30)
-    tls: Annotated[GateTls | None, "Serve HTTPS, with clientCaFile mutual TLS."] = None
+    drain_delay: Annotated[
+        Pause, "Time after SIGTERM in which requests are still taken while /readyz says that the gate drains."
+    ] = Seconds(0)
+    drain_timeout: Annotated[Duration, "Time that answers under way then have to finish."] = Seconds(120)
+    tls: Annotated[ListenerTls | None, "Serve HTTPS, with clientCaFile mutual TLS."] = None
     metrics: Annotated[Text | None, "host:port of the unsigned listener for /metrics; without it there is none."] = None
 
     @property
-    def key_bytes(self) -> dict[str, bytes]:
+    def key_bytes(self) -> Mapping[str, bytes]:
         """The HMAC keys by id. Raises ``ValueError`` where ``check`` finds a problem."""
-        return {key.id: decode_secret(key.secret) for key in self.keys}
+        return key_bytes(self.keys)
 
 
 def check(config: GateConfig) -> None:
     """Raises ``ConfigError`` with everything that the types alone do not catch."""
-    problems = [*_addresses(config), *_keys(config)]
+    problems = [*_addresses(config), *key_problems(config.keys)]
     if config.replay.backend == "redis":
         message = "redis is not yet available: use memory, and one gate process for each llama-server"
         problems.append(Problem("replay.backend", message))
@@ -91,13 +73,7 @@ def _addresses(config: GateConfig) -> Iterator[Problem]:
         yield Problem("upstream", "must be llama-server's URL on this host's loopback, like http://127.0.0.1:8081")
     if config.status_url is not None and not _loopback_url(config.status_url):
         yield Problem("statusUrl", "must be a URL on this host's loopback, like http://127.0.0.1:9402/cluster/status")
-    try:
-        plain = authority_of(f"https://{config.authority}")
-    except ValueError:
-        plain = ""
-    if plain != config.authority:
-        known = plain if plain and "/" not in config.authority else "the endpoint's host, its port if not 80 or 443"
-        yield Problem("authority", f"must be what the router signs, in lower case: {known}")
+    yield from authority_problems(config.authority)
 
 
 def _loopback_url(url: str) -> bool:
@@ -107,22 +83,3 @@ def _loopback_url(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme == "http" and "@" not in parts.netloc and is_loopback(parts.hostname or "")
-
-
-def _keys(config: GateConfig) -> Iterator[Problem]:
-    ids: dict[str, int] = {}
-    secrets: dict[bytes, int] = {}
-    for index, key in enumerate(config.keys):
-        if ids.setdefault(key.id, index) != index:
-            yield Problem(f"keys[{index}].id", f"keys[{ids[key.id]}] has the same id: give each key its own")
-        weak = weakness(key.secret, "environment")
-        try:
-            secret = decode_secret(key.secret)
-        except ValueError as error:
-            yield Problem(f"keys[{index}].secret", weak or str(error))
-            continue
-        if weak or len(set(secret)) == 1:
-            yield Problem(f"keys[{index}].secret", weak or "not random: make one with openssl rand -base64 32")
-        if secrets.setdefault(secret, index) != index:
-            message = f"keys[{secrets[secret]}] has the same secret: a new key needs a new one"
-            yield Problem(f"keys[{index}].secret", message)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from ..admission.key_file import load_keys
 from ..admission.keys import KeyRing
 from ..config.findings import meant
 from ..config.load import Loaded
+from ..config.schema import Config
 from ..errors import ConfigError, Problem
 from ..execution.attempts import Attempts
 from ..execution.generation import KEPT_DECISIONS, Generation
+from ..execution.learning import Learning
 from ..execution.limiting import Limiting
+from ..execution.meaning import Meaning
 from ..execution.settle import Settlement
 from ..execution.standing import standings
+from ..model import Target
 from ..routing.categories import Categories
 from ..routing.engine import policy_of
 from ..routing.facts import NEEDS
-from ..routing.targets import build_targets
+from ..routing.policy import Policy
+from ..routing.targets import build_targets, embedding_target
 from ..routing.turns import Turns
 from ..routing.vocabulary import vocabulary_of
 from ..signals.snapshot import Board
+from ..telemetry.metrics import Metrics
+from ..upstream.embeddings import Embedder
 from ..upstream.wire import WIRES
-from .owners import owners
+from .owners import Owner, owners
 from .surroundings import Surroundings
 
 
@@ -33,14 +41,16 @@ def build(
     previous: Generation | None = None,
     *,
     draining: frozenset[str] = frozenset(),
+    awaiting_clusters: bool = False,
 ) -> Generation:
     """The generation for ``loaded``; signals about targets that stay the same are taken over from ``previous``.
-    Clusters that are ``draining`` are known, and get nothing new.
+    Clusters that are ``draining`` are known, and get nothing new; more are expected while ``awaiting_clusters``.
 
     Raises ``ConfigError`` for what shows only when the parts are put together (unreadable certificates, key files).
     """
     config = loaded.config
-    targets = build_targets(config, around.prices)
+    today = datetime.fromtimestamp(around.unix_time(), UTC)
+    targets = build_targets(config, around.prices.on(today))
     vocabulary = vocabulary_of(config, targets)
     board = Board(targets, around.clock)
     if previous is not None:
@@ -83,36 +93,84 @@ def build(
         clock=around.clock,
         sleep=around.sleep,
     )
-    for target in targets:
-        if target.list_price is not None:
-            around.metrics.provider_cost(target.owner, target.model, target.list_price.output.usd_per_1k)
+    policy = policy_of(
+        config,
+        {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()},
+        awaiting_clusters=awaiting_clusters,
+    )
+    _check_baseline(policy.baseline, targets)
+    categories = Categories(router.categories)
+    meaning = _meaning(config, categories, everybody, board, policy, around)
+    if previous is not None:
+        meaning.adopt(previous.meaning)
+    learning = previous.learning if previous is not None else Learning(board, around.metrics)
+    _show_prices(targets, around.metrics)
     return Generation(
         loaded=loaded,
         targets=targets,
-        policy=policy_of(config, {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()}),
+        policy=policy,
         keys=keys,
         board=board,
         standings=standing,
         attempts=attempts,
         limiting=limiting,
-        settlement=Settlement(board, around.ledger, around.metrics, around.clock),
+        learning=learning,
+        settlement=Settlement(board, around.ledger, around.metrics, learning, around.clock),
         watches=tuple(owner.watch(board, config, around) for name, owner in everybody.items() if name not in draining),
         ledger=around.ledger,
+        journal=around.journal,
         metrics=around.metrics,
         clock=around.clock,
         unix_time=around.unix_time,
         vocabulary=vocabulary,
         turns=previous.turns if previous is not None else Turns(),
         decisions=previous.decisions if previous is not None else deque(maxlen=KEPT_DECISIONS),
-        categories=Categories(config.router.categories),
+        categories=categories,
+        meaning=meaning,
     )
 
 
+def _meaning(
+    config: Config,
+    categories: Categories,
+    everybody: Mapping[str, Owner],
+    board: Board,
+    policy: Policy,
+    around: Surroundings,
+) -> Meaning:
+    target = embedding_target(config, around.prices)
+    settings = config.router.embeddings
+    return Meaning(
+        categories,
+        config.router.categories,
+        None if target is None else Embedder(everybody[target.owner].sender(target, around)),
+        board=board,
+        policy=policy,
+        metrics=around.metrics,
+        clock=around.clock,
+        timeout_s=0.0 if settings is None else settings.timeout,
+    )
+
+
+def _show_prices(targets: Iterable[Target], metrics: Metrics) -> None:
+    for target in targets:
+        if target.kind == "provider":
+            price = target.list_price
+            metrics.provider_cost(target.owner, target.model, None if price is None else price.output.usd_per_1k)
+
+
+def _check_baseline(name: str | None, targets: Sequence[Target]) -> None:
+    """A baseline without a price would compare nothing, silently."""
+    for target in targets:
+        if target.name == name and target.list_price is None:
+            message = f"no list price is known for {name}: give the provider a price, or choose another baseline"
+            raise ConfigError([Problem("router.cost.baseline", message)])
+
+
 def _keys(loaded: Loaded, known_tags: frozenset[str]) -> KeyRing | None:
-    file = loaded.config.access.api_keys_file
-    if file is None:
+    path = loaded.api_keys_file
+    if path is None:
         return None
-    path = Path(loaded.path).parent / file if loaded.path else Path(file)
     keys = load_keys(path)
     if loaded.config.discovery.method == "static":
         problems = [

@@ -120,8 +120,11 @@ class ProviderOwner:
         return (*headers, *((name.lower(), value) for name, value in self.provider.headers.items()))
 
 
-def owners(config: Config, around: Surroundings) -> Mapping[str, ClusterOwner | ProviderOwner]:
-    owners: dict[str, ClusterOwner | ProviderOwner] = {}
+Owner = ClusterOwner | ProviderOwner
+
+
+def owners(config: Config, around: Surroundings) -> Mapping[str, Owner]:
+    owners: dict[str, Owner] = {}
     for cluster in config.clusters:
         signer, fault = _signer(cluster)
         owners[cluster.name] = ClusterOwner(cluster, _tls(cluster), signer, fault)

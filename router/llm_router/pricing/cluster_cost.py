@@ -40,6 +40,18 @@ def usd_per_1k_tokens(
     return usd
 
 
+def start_usd(
+    *, node_usd_per_hour: float | None, cold_start_s: float, idle_timeout_s: float, overhead_factor: float
+) -> float | None:
+    """USD that one more node costs before and after its work: it is paid for from the wish to its end, so through its
+    cold start, and through the idle tail after the last request. ``None`` where the price is unknown."""
+    price = _positive(node_usd_per_hour)
+    if price is None:
+        return None
+    usd = price * (cold_start_s + idle_timeout_s) / SECONDS_PER_HOUR * overhead_factor
+    return usd if math.isfinite(usd) else None
+
+
 def cluster_cost(
     cluster: Cluster,
     cost: Cost,
@@ -65,10 +77,24 @@ def cluster_cost(
     if live is not None:
         realised = _figure(price.usd_per_hour, live.nodes, live.tokens_per_second.realised, cost.overhead_factor)
         marginal = _marginal(live)
+    scaling = cluster.scaling
+    start = start_usd(
+        node_usd_per_hour=price.usd_per_hour,
+        cold_start_s=scaling.cold_start,
+        idle_timeout_s=scaling.idle_timeout,
+        overhead_factor=cost.overhead_factor,
+    )
     fixed = _positive(cluster.cost_per_1k_tokens)
     if fixed is not None:
         return ClusterCost(
-            capacity=fixed, realised=realised, marginal=marginal, decision=fixed, price_source="config", stale=stale
+            capacity=fixed,
+            realised=realised,
+            marginal=marginal,
+            decision=fixed,
+            start_usd=start,
+            node_usd_per_hour=price.usd_per_hour,
+            price_source="config",
+            stale=stale,
         )
     chosen = {"capacity": capacity, "realised": realised, "marginal": marginal}[cost.basis]
     return ClusterCost(
@@ -77,7 +103,9 @@ def cluster_cost(
         marginal=marginal,
         decision=capacity if chosen is None else chosen,
         input_ratio=_input_ratio(cluster.capacity, live, speed),
+        start_usd=start,
         measured=speed.measured,
+        node_usd_per_hour=price.usd_per_hour,
         price_source=price.source,
         price_age_s=price.age_s,
         stale=stale,

@@ -1,4 +1,7 @@
-"""What one request costs: at list price outside, at the pool's figure inside. Unknown prices give ``None``, never 0."""
+"""What one request costs: at list price outside, at the pool's figure inside. Unknown prices give ``None``, never 0.
+
+Before sending, its tokens are those that were learnt to expect of the target (``expectations``), else a first guess.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ import math
 
 from ..model import ClusterCost, Facts, ListPrice, Usage, View
 
+PRIOR_OUTPUT_TOKENS = 150
+"""How long an answer is taken to be until answers have taught better."""
+BUCKETS = 4
+"""Classes of equal width that complexity is told apart by: how demanding a task is says how long its answer is."""
 NANO_USD_PER_USD = 1_000_000_000
 
 
@@ -33,9 +40,39 @@ def decision_usd_per_1k(cost: ClusterCost) -> float | None:
     return cost.capacity if cost.decision is None else cost.decision
 
 
+def bucket_of(facts: Facts) -> int:
+    """The complexity class of a request, 0 for the simplest."""
+    return min(BUCKETS - 1, int(facts.complexity * BUCKETS))
+
+
+def expected_input_tokens(view: View, facts: Facts) -> int:
+    """Prompt tokens as this target will count them, at least 1."""
+    expected = view.expected
+    tokens = int(expected.input_more + expected.input_each * facts.input_tokens + 0.5)
+    return tokens if tokens > 0 else 1
+
+
+def expected_usage(view: View, facts: Facts) -> Usage:
+    """The tokens that this request is expected to take at this target; ``max_tokens`` caps the answer."""
+    output, lengths = facts.expected_output_tokens, view.expected.output_tokens
+    if lengths:
+        bucket, most = bucket_of(facts), facts.max_tokens
+        learnt = lengths.get((facts.key, bucket)) or lengths.get((None, bucket)) or lengths.get((None, None), output)
+        output = learnt if most is None or learnt < most else most
+    return Usage(input_tokens=expected_input_tokens(view, facts), output_tokens=output)
+
+
+def most_usage(view: View, facts: Facts) -> Usage:
+    """The tokens that are reserved for this request at this target: those of the longest answers that it may get, or of
+    the expected ones where they have no bound."""
+    expected = expected_usage(view, facts)
+    each = expected.output_tokens if facts.max_tokens is None else facts.max_tokens
+    return Usage(input_tokens=expected.input_tokens, output_tokens=each * facts.answers)
+
+
 def most_usd(view: View, facts: Facts) -> float | None:
-    """USD for the longest answer that this request may get there, or the expected one where it has no bound."""
-    usage = Usage(input_tokens=facts.input_tokens, output_tokens=facts.most_output_tokens)
+    """USD for ``most_usage``."""
+    usage = most_usage(view, facts)
     if view.target.kind == "cluster":
         return None if view.cost is None else cluster_usd(view.cost, usage)
     return None if view.target.list_price is None else list_usd(view.target.list_price, usage)
@@ -50,14 +87,20 @@ def estimate(view: View, facts: Facts) -> tuple[float | None, float | None]:
     """``(USD per 1K tokens, USD)`` predicted for this request on that target.
 
     For a provider both come from its list price and the expected tokens, the first blended over them; for a cluster
-    the first is the figure of its pool.
+    the first is the figure of its pool. A pool at zero would have to start for this request: then the start is in the
+    second. (One that is starting has been paid for by whoever woke it.)
     """
-    usage = Usage(input_tokens=facts.input_tokens, output_tokens=facts.expected_output_tokens)
+    usage = expected_usage(view, facts)
     if view.target.kind == "cluster":
         if view.cost is None:
             return None, None
-        return decision_usd_per_1k(view.cost), cluster_usd(view.cost, usage)
+        usd = cluster_usd(view.cost, usage)
+        return decision_usd_per_1k(view.cost), _with_start(usd, view.cost) if view.state == "zero" else usd
     if view.target.list_price is None:
         return None, None
     usd = list_usd(view.target.list_price, usage)
     return usd * 1000 / max(1, usage.all_tokens), usd
+
+
+def _with_start(usd: float | None, cost: ClusterCost) -> float | None:
+    return None if usd is None or cost.start_usd is None else usd + cost.start_usd

@@ -1,8 +1,9 @@
 """Categories of prompts that the operator describes by examples: which of them does a prompt belong to?
 
-How alike a prompt and an example are is asked of a ``Similarity``. The lexical one needs no model: both become vectors
-of the character trigrams of their words, weighted by how rarely the examples have them (tf-idf, as in Salton and
-Buckley 1988), and their cosine counts. It knows word forms and typing errors, not meanings.
+How alike a prompt and an example are can be told by letters or by meanings. ``Lexical`` needs no model: both become
+vectors of the character trigrams of their words, weighted by how rarely the examples have them (tf-idf, as in Salton
+and Buckley 1988), and their cosine counts. It knows word forms and typing errors. ``Meanings`` compares embeddings that
+somebody made of both.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from operator import mul
 
 from ..config import schema
 from .complexity import COMPLEX
@@ -22,16 +23,9 @@ SCANNED_CHARACTERS = 2_000
 _WORD = re.compile(r"\w+")
 
 
-class Similarity(Protocol):
-    """How alike a text and the examples of each category are. Pure and quick: it is asked on the way to a decision."""
-
-    def __call__(self, text: str) -> Mapping[str, float]:
-        """By category, 0..1: the similarity to that example of it that is most alike. What is 0 may be left out."""
-        ...
-
-
 class Lexical:
-    """Similarity by character trigrams. ``examples`` are by category."""
+    """Similarity by character trigrams. ``examples`` are by category. Called with a text, it says for each category,
+    0..1, how alike the text and its most similar example are; what is 0 is left out."""
 
     def __init__(self, examples: Mapping[str, Sequence[str]]) -> None:
         texts = [(name, Counter(_trigrams(text))) for name, several in examples.items() for text in several]
@@ -63,19 +57,41 @@ class Lexical:
         return {gram: (1.0 + math.log(n)) * self._rarity.get(gram, self._unknown) for gram, n in counts.items()}
 
 
+class Meanings:
+    """Similarity by what is meant: the cosine of embeddings. Vectors are of length 1; ``examples`` are by category."""
+
+    def __init__(self, examples: Mapping[str, Sequence[Sequence[float]]]) -> None:
+        self._examples = {name: tuple(vectors) for name, vectors in examples.items()}
+        self._size = next((len(vector) for vectors in self._examples.values() for vector in vectors), 0)
+
+    def __call__(self, vector: Sequence[float]) -> Mapping[str, float]:
+        """As ``Lexical`` says it of texts. Raises ``ValueError`` for a vector of another size."""
+        if len(vector) != self._size:
+            raise ValueError(f"the examples have vectors of {self._size} numbers, this one has {len(vector)}")
+        cosines = {name: [sum(map(mul, vector, one)) for one in several] for name, several in self._examples.items()}
+        return {name: max(0.0, *(min(1.0, cosine) for cosine in several)) for name, several in cosines.items()}
+
+
 class Categories:
     """The configured categories, ready to be asked."""
 
-    def __init__(self, categories: Sequence[schema.Category] = (), similarity: Similarity | None = None) -> None:
+    def __init__(self, categories: Sequence[schema.Category] = ()) -> None:
         self._categories = tuple(categories)
-        self._similarity = similarity or Lexical({c.name: c.examples for c in self._categories})
+        self._lexical = Lexical({c.name: c.examples for c in self._categories})
+
+    def __bool__(self) -> bool:
+        return bool(self._categories)
 
     def of(self, text: str) -> frozenset[str]:
-        """The names of those that the text belongs to; it may be several, or none."""
+        """The names of those that the text belongs to by its letters; it may be several, or none."""
         if not self._categories or not text:
             return frozenset()
-        alike = self._similarity(text)
+        alike = self._lexical(text)
         return frozenset(c.name for c in self._categories if alike.get(c.name, 0.0) >= c.min_similarity)
+
+    def meant(self, cosines: Mapping[str, float]) -> frozenset[str]:
+        """The names of those that a text of these cosines belongs to."""
+        return frozenset(c.name for c in self._categories if cosines.get(c.name, 0.0) >= c.min_cosine)
 
     def complexity(self, scored: float, names: frozenset[str]) -> float:
         """The complexity that a prompt of these categories counts with: at least ``COMPLEX`` where one of them takes

@@ -11,19 +11,19 @@ from msgspec import Struct
 
 from ..config.schema import Config
 from ..model import Choice, Decision, Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate
+from ..pricing.estimate import estimate, expected_input_tokens
 from .policy import SHORTCUTS, Policy
 from .refusal import refusal, unknown_strategy, unknown_target
-from .requirements import PASSING, RULE, UNAVAILABLE, Question, checks_for, is_called, question_of, reject
+from .requirements import ABLE, PASSING, RULE, UNAVAILABLE, Question, checks_for, is_called, question_of, reject
 from .rules import Rule, compile_rules, first_match, leading
 from .strategies import STRATEGIES, Candidate, Order, Situation, Strategy
-from .targets import declared_models, default_target, last_resort, route_targets
+from .targets import baseline_target, declared_models, default_target, last_resort, route_targets
 from .turns import Turn, first_turn
 
 __all__ = ["Policy", "decide", "policy_of"]
 
 
-def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]]) -> Policy:
+def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]], *, awaiting_clusters: bool = False) -> Policy:
     """The policy that a configuration states. ``unsupported`` holds for each wire the needs that it cannot express.
 
     Raises ``ConfigError`` for a route that names nobody.
@@ -37,11 +37,13 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]]) -> Poli
         max_latency_ms=router.max_latency_ms,
         max_queue_depth=router.max_queue_depth,
         default_target=default_target(config),
+        baseline=baseline_target(config),
         routes=route_targets(config),
         shortcuts={name: strategy for name, strategy in SHORTCUTS.items() if name not in declared},
         last_resort=last_resort(config),
         rules=compile_rules(config.rules),
         unsupported=unsupported,
+        awaiting_clusters=awaiting_clusters,
     )
 
 
@@ -55,7 +57,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
     name, strategy = _strategy(facts, policy)
     pin = facts.requirements.target
     if pin is not None and not any(is_called(view.target, pin) for view in snapshot.views):
-        raise unknown_target(facts, snapshot)
+        raise unknown_target(facts, snapshot, policy)
     question = question_of(facts, snapshot, policy)
     verdict = _judge(question, snapshot)
     rule = first_match(policy.rules, facts)
@@ -117,7 +119,8 @@ def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
             cluster_missing = cluster_missing or rejection.code in UNAVAILABLE
         elif rejection.code in _STILL_COMPARABLE:
             comparable.append(_candidate(view, facts))
-    return _Verdict(allowed, rejected, _baseline(comparable), cluster_missing and not cluster_up)
+    baseline = _cheapest(comparable) if question.policy.baseline is None else _named(question, snapshot)
+    return _Verdict(allowed, rejected, baseline, cluster_missing and not cluster_up)
 
 
 _STILL_COMPARABLE = PASSING | {"external_disabled"}
@@ -141,11 +144,20 @@ def _candidate(view: View, facts: Facts) -> Candidate:
         view=view,
         usd_per_1k_tokens=usd_per_1k,
         estimated_usd=usd,
-        first_token_ms=facts.input_tokens * 1000 / speed if speed else None,
+        first_token_ms=expected_input_tokens(view, facts) * 1000 / speed if speed else None,
     )
 
 
-def _baseline(comparable: Sequence[Candidate]) -> Target | None:
+def _named(question: Question, snapshot: Snapshot) -> Target | None:
+    """The configured baseline, whatever model was asked for and whoever may ask whom, but only where it is able and
+    allowed to see the request."""
+    for view in snapshot.views:
+        if view.target.name == question.policy.baseline:
+            return view.target if reject(view, question, ABLE) is None else None
+    return None
+
+
+def _cheapest(comparable: Sequence[Candidate]) -> Target | None:
     """The provider that would have been cheapest for this request."""
     priced = [(c.estimated_usd, c.view.target.name, c.view.target) for c in comparable if c.estimated_usd is not None]
     return min(priced)[2] if priced else None

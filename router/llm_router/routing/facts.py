@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..errors import ClientError
 from ..model import Facts, Requirements
+from ..pricing.estimate import PRIOR_OUTPUT_TOKENS
 from .categories import NO_CATEGORIES, Categories
 from .complexity import score
 from .strict_json import strict_object
@@ -27,9 +28,6 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_IMAGE = 765
 """A 1024×1024 picture in OpenAI's high detail; others are of this order."""
-
-EXPECTED_OUTPUT_TOKENS = 256
-"""What an answer without ``max_tokens`` is reckoned with before sending."""
 
 
 class Message(Struct):
@@ -106,19 +104,23 @@ def facts_of(
     *,
     strategy: str | None = None,
     session: str | None = None,
+    key: str | None = None,
     client_region: str | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     categories: Categories = NO_CATEGORIES,
+    belongs_to: frozenset[str] | None = None,
 ) -> Facts:
-    """The facts of a chat request under these requirements."""
-    text = _asked(chat.messages)
-    belongs_to = categories.of(text)
+    """The facts of a chat request under these requirements. ``belongs_to`` are those of the ``categories`` that the
+    prompt belongs to, where somebody knows better than its letters."""
+    text = asked_text(chat)
+    if belongs_to is None:
+        belongs_to = categories.of(text)
     return Facts(
         model=chat.model,
         stream=chat.stream,
         input_tokens=estimate_input_tokens(chat),
         max_tokens=chat.max_tokens,
-        expected_output_tokens=min(chat.max_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS),
+        expected_output_tokens=min(chat.max_tokens or PRIOR_OUTPUT_TOKENS, PRIOR_OUTPUT_TOKENS),
         answers=chat.answers,
         complexity=categories.complexity(score(text), belongs_to),
         categories=belongs_to,
@@ -126,6 +128,7 @@ def facts_of(
         requirements=requirements,
         strategy=strategy,
         session=session,
+        key=key,
         client_region=client_region,
         headers=headers,
     )
@@ -147,9 +150,16 @@ def estimate_input_tokens(chat: ChatRequest) -> int:
     return 1 + size // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * len(chat.messages) + TOKENS_PER_IMAGE * images
 
 
-def _asked(messages: list[Message]) -> str:
+def most_tokens(chat: ChatRequest) -> int:
+    """Of prompt and answers together, before anybody knows who answers: the upper bound, or what is expected of answers
+    that have none."""
+    each = PRIOR_OUTPUT_TOKENS if chat.max_tokens is None else chat.max_tokens
+    return estimate_input_tokens(chat) + each * chat.answers
+
+
+def asked_text(chat: ChatRequest) -> str:
     """What the user asks now: the last user message. Earlier turns were already answered by somebody."""
-    for message in reversed(messages):
+    for message in reversed(chat.messages):
         if message.role == "user":
             if isinstance(message.content, str):
                 return message.content

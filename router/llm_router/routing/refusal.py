@@ -11,6 +11,8 @@ from .policy import Policy
 from .requirements import AUTO, BUDGET, COOLING, DEMANDS, RATE_LIMITED, SCOPES, UNAVAILABLE, is_called
 from .strategies import STRATEGIES
 
+LOOK_AGAIN_S = 1.0
+"""When to come back while clusters are still being looked for."""
 SHOWN = 20
 """How many known names a message lists."""
 
@@ -20,8 +22,10 @@ def unknown_strategy(name: str) -> NoTarget:
     return NoTarget(400, "unknown_strategy", f"There is no strategy {name[:64]!r}; known are {known}.")
 
 
-def unknown_target(facts: Facts, snapshot: Snapshot) -> NoTarget:
+def unknown_target(facts: Facts, snapshot: Snapshot, policy: Policy) -> NoTarget:
     """For a pinned target that is not configured. A key's scope hides the others from it."""
+    if policy.awaiting_clusters:
+        return _still_looking()
     allowed = facts.requirements.allowed_targets
     names = [v.target.name for v in snapshot.views if allowed is None or {v.target.name, v.target.owner} & allowed]
     pin = (facts.requirements.target or "")[:64]
@@ -33,8 +37,11 @@ def refusal(facts: Facts, snapshot: Snapshot, policy: Policy, rejected: Sequence
 
     What came nearest to an answer decides: a target that only has to recover (503, or 429 where all of them asked for
     a pause) before one that breaks a demand (503), before one that is not able to (400), before one that the key does
-    not cover (403), before one that does not answer for the model (404).
+    not cover (403), before one that does not answer for the model (404). While clusters are still being looked for,
+    none of this can be known.
     """
+    if policy.awaiting_clusters:
+        return _still_looking(rejected)
     pin = facts.requirements.target
     views = {view.target.name: view for view in snapshot.views if pin is None or is_called(view.target, pin)}
     asked = [rejection for rejection in rejected if rejection.target in views]
@@ -76,6 +83,11 @@ def _known_models(facts: Facts, snapshot: Snapshot, policy: Policy) -> list[str]
         if not asked.exact_model:
             names |= target.aliases | {model for model, route in policy.routes.items() if route == target.name}
     return sorted(names if asked.allowed_models is None else names & asked.allowed_models)
+
+
+def _still_looking(rejected: Sequence[Rejection] = ()) -> NoTarget:
+    message = "The router has just begun to look for clusters; try again in a moment."
+    return NoTarget(503, "no_healthy_target", message, rejected=rejected, retry_after_s=LOOK_AGAIN_S)
 
 
 def _not_covered(rejection: Rejection, rejected: Sequence[Rejection]) -> NoTarget:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..config.regions import within
 from ..model import Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate, most_usd, nano_usd
+from ..pricing.estimate import estimate, expected_input_tokens, most_usage, most_usd, nano_usd
 from .complexity import COMPLEX
 from .policy import Policy
 
@@ -171,7 +171,8 @@ def _context(view: View, question: Question) -> str | None:
     limit, facts = view.target.context_length, question.facts
     if limit is None:
         return None
-    wanted = facts.input_tokens + (facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens)
+    answer = facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens
+    wanted = expected_input_tokens(view, facts) + answer
     return f"{wanted} tokens wanted, the window holds {limit}" if wanted > limit else None
 
 
@@ -203,7 +204,7 @@ def _latency(view: View, question: Question) -> str | None:
     if p95_ms is not None and p95_ms > limit:
         return f"p95 is {p95_ms:.0f} ms, at most {limit} allowed"
     speed = view.target.prefill_tokens_per_second
-    reading_ms = question.facts.input_tokens * 1000 / speed if speed else 0.0
+    reading_ms = expected_input_tokens(view, question.facts) * 1000 / speed if speed else 0.0
     return f"reading the prompt takes {reading_ms:.0f} ms, at most {limit} allowed" if reading_ms > limit else None
 
 
@@ -224,7 +225,7 @@ def _cooling(view: View, question: Question) -> str | None:
 def _rate_limit(view: View, question: Question) -> str | None:
     facts = question.facts
     for limited in view.limited:
-        wanted = facts.input_tokens + facts.most_output_tokens if limited.unit == "tokens" else 1
+        wanted = most_usage(view, facts).all_tokens if limited.unit == "tokens" else 1
         if limited.unit != "nano_usd" and question.now < limited.until and wanted >= limited.amount:
             return limited.text
     return None
@@ -277,6 +278,10 @@ _PASSING: tuple[tuple[str, Check], ...] = (
 )
 _CHECKS = _LASTING + _PASSING
 
+ABLE: Checks = tuple(
+    entry for entry in _LASTING if entry[0] in {"compliance", "residency", "unsupported", "context_length_exceeded"}
+)
+"""What a target must be and do to answer a request, whoever asks and whatever model he names."""
 LASTING = frozenset(code for code, _ in _LASTING)
 PASSING = frozenset(code for code, _ in _PASSING)
 SCOPES = frozenset({"model_not_allowed", "target_not_allowed"})

@@ -151,6 +151,11 @@ def _complexity(condition: schema.Condition) -> Matcher:
     return lambda facts: facts.complexity >= least
 
 
+def _category(condition: schema.Condition) -> Matcher:
+    name = condition.category or ""
+    return lambda facts: name in facts.categories
+
+
 def _client_region(condition: schema.Condition) -> Matcher:
     regions = condition.regions
 
@@ -176,6 +181,7 @@ _MATCHERS: Mapping[str, Callable[[schema.Condition], Matcher]] = {
     "model": _model,
     "capability": _capability,
     "complexity": _complexity,
+    "category": _category,
     "client_region": _client_region,
     "header": _header,
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ..config.providers import PROVIDER_TYPES
-from ..config.schema import Cluster, Config, Provider, ProviderModel
+from ..config.schema import Cluster, Config, Price, Provider, ProviderModel
 from ..errors import ConfigError, Problem
 from ..model import Target
 from ..pricing.list_prices import PriceBook
@@ -43,6 +43,33 @@ def build_targets(config: Config, prices: PriceBook) -> tuple[Target, ...]:
     return tuple(targets)
 
 
+def embedding_target(config: Config, prices: PriceBook) -> Target | None:
+    """Who embeds prompts, as a target of its own that no request is routed to; ``None`` where nobody is configured.
+
+    Raises ``ConfigError`` where it names nobody.
+    """
+    wanted = config.router.embeddings
+    if wanted is None:
+        return None
+    owner = next((owner for owner in _owners(config) if owner.name == wanted.target), None)
+    if owner is None:
+        message = f"{wanted.target!r} is no cluster or provider; known are {_known_owners(config)}"
+        raise ConfigError([Problem("router.embeddings.target", message)])
+    price = None
+    if isinstance(owner, Provider):
+        price_id = PROVIDER_TYPES[owner.type].price_id
+        price = prices.embedding(price_id, wanted.model) if owner.price is None else prices.configured(owner.price)
+    return Target(
+        name=f"{owner.name}/{wanted.model}",
+        kind="cluster" if isinstance(owner, Cluster) else "provider",
+        owner=owner.name,
+        model=wanted.model,
+        region=owner.region,
+        compliance=frozenset(owner.compliance),
+        list_price=price,
+    )
+
+
 def default_target(config: Config) -> str | None:
     """The name of the target that ``modelRoutes.default`` sends unknown model names to.
 
@@ -71,6 +98,22 @@ def last_resort(config: Config) -> frozenset[str]:
         for owner in _owners(config)
         for name in _target_names(owner).values()
         if fallback.target in (owner.name, name)
+    )
+
+
+def baseline_target(config: Config) -> str | None:
+    """The name of the target that savings are measured against, where the configuration names one."""
+    named = config.router.cost.baseline
+    if named is None:
+        return None
+    return next(
+        (
+            target
+            for provider in enabled_providers(config)
+            for model, target in _target_names(provider).items()
+            if named in (target, f"{provider.name}/{model}")
+        ),
+        None,
     )
 
 
@@ -182,7 +225,7 @@ def _provider_targets(provider: Provider, config: Config, prices: PriceBook) -> 
     kind = PROVIDER_TYPES[provider.type]
     served, names = _served(provider), _target_names(provider)
     for model, context_length in served.models.items():
-        price = provider.price
+        price = _own_price(provider, model)
         yield Target(
             name=names[model],
             kind="provider",
@@ -198,6 +241,14 @@ def _provider_targets(provider: Provider, config: Config, prices: PriceBook) -> 
             weight=provider.weight,
             list_price=prices.lookup(kind.price_id, model) if price is None else prices.configured(price),
         )
+
+
+def _own_price(provider: Provider, model: str) -> Price | None:
+    """What the operator says that this model costs."""
+    for listed in provider.models:
+        if isinstance(listed, ProviderModel) and listed.name == model and listed.price is not None:
+            return listed.price
+    return provider.price
 
 
 # ---------------------------------------------------------------- what is wrong with a configuration

@@ -40,6 +40,10 @@ class Board:
     def view(self, target: str) -> View:
         return self._views[target]
 
+    def find(self, target: str) -> View | None:
+        """As ``view``; ``None`` for a target that is not there any more."""
+        return self._views.get(target)
+
     def post(self, target: str, **changes: Any) -> None:
         """Replace these fields of the target's view."""
         self._views[target] = view = msgspec.structs.replace(self._views[target], **changes)

@@ -1,4 +1,8 @@
-"""The one place that connects to a Redis or Valkey: address, authentication, TLS, timeouts, and no retries."""
+"""The one place that connects to a Redis or Valkey: address, authentication, TLS, timeouts, and no retries.
+
+Whoever asks tries again himself, or does without: with their library's retries a dead server takes seconds to be
+noticed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from ..config.schema import RedisServer
 from ..errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from redis import Redis as BlockingRedis
     from redis.asyncio import Redis
 
 MAX_CONNECTIONS = 4
@@ -15,12 +20,10 @@ CONNECT_S = 1.0
 """For a new connection, TLS included: longer than a question may take, and only whoever asks first waits for it."""
 
 
-def connect(server: RedisServer, *, timeout_s: float | None = None, max_connections: int = MAX_CONNECTIONS) -> Redis:
-    """A client with a pool of its own, not yet connected; close it with ``aclose``. ``timeout_s`` instead of the
-    server's own is for who may wait longer.
+def connect(server: RedisServer) -> Redis:
+    """A client with a pool of its own, not yet connected; close it with ``aclose``.
 
-    It never tries again by itself: with its library's default retries a dead server takes seconds to be noticed. Raises
-    ``ConfigError`` where the library is not installed or the address makes no sense to it.
+    Raises ``ConfigError`` where the library is not installed or the address makes no sense to it.
     """
     try:
         from redis.asyncio import BlockingConnectionPool, Redis
@@ -29,35 +32,39 @@ def connect(server: RedisServer, *, timeout_s: float | None = None, max_connecti
     except ImportError as error:
         message = "Redis needs its client: pip install 'multicloud-llm-router[redis]'"
         raise ConfigError([Problem("state.backend", message)]) from error
-    wait_s = float(server.timeout if timeout_s is None else timeout_s)
+    wait_s = float(server.timeout)
     try:
         pool = BlockingConnectionPool.from_url(
             str(server.url),
-            max_connections=max_connections,
+            max_connections=MAX_CONNECTIONS,
             timeout=wait_s,
             socket_timeout=2 * wait_s,  # whoever asks has a timer of his own, which is to go off first
             socket_connect_timeout=max(wait_s, CONNECT_S),
             retry=Retry(NoBackoff(), 0),
-            client_name="llm-router",
-            **_credentials(server),
-            **_tls(server),
+            **_options(server),
         )
     except ValueError as error:
         raise ConfigError([Problem("state.url", f"no address of a Redis: {error}")]) from error
     return Redis.from_pool(pool)
 
 
-def _credentials(server: RedisServer) -> dict[str, Any]:
-    stated = {"username": server.username, "password": None if server.password is None else str(server.password)}
-    return {key: value for key, value in stated.items() if value is not None}
+def connect_blocking(server: RedisServer) -> BlockingRedis:
+    """The same for threads that may wait."""
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    wait_s = float(server.timeout)
+    retry = Retry(NoBackoff(), 0)
+    return Redis.from_url(
+        str(server.url), socket_connect_timeout=wait_s, socket_timeout=wait_s, retry=retry, **_options(server)
+    )
 
 
-def _tls(server: RedisServer) -> dict[str, Any]:
-    if server.tls is None:
-        return {}
-    files = {
-        "ssl_ca_certs": server.tls.ca_file,
-        "ssl_certfile": server.tls.cert_file,
-        "ssl_keyfile": server.tls.key_file,
-    }
-    return {key: str(file) for key, file in files.items() if file is not None}
+def _options(server: RedisServer) -> dict[str, Any]:
+    options: dict[str, Any] = {"client_name": "llm-router"}
+    options |= {"username": server.username, "password": None if server.password is None else str(server.password)}
+    if server.tls is not None:
+        files = {"ca_certs": server.tls.ca_file, "certfile": server.tls.cert_file, "keyfile": server.tls.key_file}
+        options |= {f"ssl_{key}": str(file) for key, file in files.items() if file is not None}
+    return {key: value for key, value in options.items() if value is not None}

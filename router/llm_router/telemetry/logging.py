@@ -12,8 +12,8 @@ import msgspec
 SECRETS = re.compile(
     r"(sk-(?:ant-)?|llmr_|AIza|Bearer\s+|key=)[A-Za-z0-9._~+/=-]{6,}|-----BEGIN [A-Z ]+-----[\s\S]*?(?:-----END|$)"
 )
-QUIET = ("httpx", "httpcore", "aiohttp", "asyncio", "uvicorn.error")
-"""Libraries that print whole URLs, or every connection, below warnings."""
+QUIET = ("httpx", "httpcore", "aiohttp", "asyncio", "uvicorn.error", "botocore", "urllib3", "google.auth")
+"""Libraries that print whole URLs, every connection, or what they sign, below warnings."""
 
 
 def redact(text: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ..model import Basis, ClusterCost, Target, Usage
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+RATIO_BUCKETS = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0)
 OVERHEAD_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 CIRCUIT_STATES = {"closed": 0, "half_open": 1, "open": 2}
@@ -110,8 +111,32 @@ class Metrics:
             "llm_router_state_failures_total", "Times that shared state was lost.", registry=registry
         )
         self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
+        self._embedded = counter(
+            "llm_router_embeddings_total", "Prompts to be embedded, by what came of it.", "target", "outcome"
+        )
+        self._estimate = _Children(
+            Histogram(
+                "llm_router_estimate_ratio",
+                "Actual over estimated, of complete answers: 1 is a perfect estimate, above 1 too low a one.",
+                ("target", "of"),
+                buckets=RATIO_BUCKETS,
+                registry=registry,
+            )
+        )
+        self._price_known = gauge(
+            "llm_router_list_price_known", "1 if the model's list price is known, 0 if not.", "provider", "model"
+        )
         # Usage that no price is known for is counted, never priced at nothing.
         self._unpriced = counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
+        self._estimated = counter(
+            "llm_router_estimated_usage_total", "Answers without token counts that can be believed.", "target"
+        )
+        self._ledger_up = gauge("llm_router_ledger_up", "1 if the last write of the ledger succeeded.", "backend")
+        self._ledger_waiting = gauge("llm_router_ledger_waiting_records", "Records not yet written.", "backend")
+        self._ledger_delay = gauge(
+            "llm_router_ledger_delay_seconds", "How long the oldest record not yet written has waited.", "backend"
+        )
+        self._ledger_records = counter("llm_router_ledger_records_total", "Records by fate.", "backend", "result")
 
     # ------------------------------------------------------------ requests
 
@@ -136,21 +161,44 @@ class Metrics:
     def spent(self, target: Target, usage: Usage, cost_usd: float | None) -> None:
         self._tokens.labels(target.owner, "input").inc(usage.all_input_tokens)
         self._tokens.labels(target.owner, "output").inc(usage.output_tokens)
+        if usage.estimated:
+            self._estimated.labels(target.name).inc()
         if cost_usd is None:
             self._unpriced.labels(target.name).inc()
         else:
             self._cost.labels(target.name).inc(cost_usd)
 
+    def embedded(self, target: Target, outcome: str) -> None:
+        self._embedded.labels(target.name, outcome).inc()
+
+    def estimated(self, target: Target, of: str, estimate: float | None, actual: float | None) -> None:
+        """How an estimate compares with what it was of. Where either is unknown or nothing, there is no ratio."""
+        if estimate and actual:
+            self._estimate.labels(target.name, of).observe(actual / estimate)
+
     def saved(self, baseline: str, usd: float) -> None:
         self._savings.labels(baseline).inc(usd)
+
+    def ledger(self, backend: str, waiting: int, delay_s: float, *, up: bool) -> None:
+        self._ledger_up.labels(backend).set(up)
+        self._ledger_waiting.labels(backend).set(waiting)
+        self._ledger_delay.labels(backend).set(delay_s)
+
+    def ledger_records(self, backend: str, result: Literal["written", "lost"], count: int) -> None:
+        self._ledger_records.labels(backend, result).inc(count)
 
     # ------------------------------------------------------------ signals
 
     def provider(self, name: str, kind: str, healthy: bool) -> None:
         self._provider_health.labels(name, kind).set(healthy)
 
-    def provider_cost(self, provider: str, model: str, usd_per_1k: float) -> None:
-        self._provider_cost.labels(provider, model).set(usd_per_1k)
+    def provider_cost(self, provider: str, model: str, usd_per_1k: float | None) -> None:
+        """A price that is not known has no series: absent is not free."""
+        self._price_known.labels(provider, model).set(usd_per_1k is not None)
+        if usd_per_1k is not None:
+            self._provider_cost.labels(provider, model).set(usd_per_1k)
+        else:
+            self._provider_cost.remove(provider, model)
 
     def cluster(self, name: str, cloud: str, region: str, healthy: bool) -> None:
         self._cluster_health.labels(name, cloud, region).set(healthy)

@@ -189,10 +189,14 @@ class Verifier:
     """
 
     def __init__(self, *, keys: Mapping[str, bytes], target: str, authority: str, not_before: int) -> None:
-        self._macs = {key_id.encode(): hmac.new(key, digestmod="sha256") for key_id, key in keys.items()}
+        self.rekey(keys)
         self._decoy = hmac.new(os.urandom(MIN_HMAC_BYTES), digestmod="sha256")
         self._authority, self._target = authority, target
         self._not_before = not_before
+
+    def rekey(self, keys: Mapping[str, bytes]) -> None:
+        """From now on these are the active keys."""
+        self._macs = {key_id.encode(): hmac.new(key, digestmod="sha256") for key_id, key in keys.items()}
 
     def verify_headers(
         self, method: str, path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]], now: float

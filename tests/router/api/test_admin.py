@@ -117,7 +117,12 @@ def test_a_cluster_with_a_placeholder_for_a_secret_loads_and_is_never_used(stand
 
 @pytest.mark.parametrize(
     ("section", "change"),
-    [("server", {"host": "127.0.0.2"}), ("server", {"port": 1}), ("admin", {"port": 1})],
+    [
+        ("server", {"host": "127.0.0.2"}),
+        ("server", {"port": 1}),
+        ("admin", {"port": 1}),
+        ("ledger", {"url": "sqlite:///x"}),
+    ],
 )
 def test_a_reload_that_would_need_a_restart_is_refused(
     router: Running, section: str, change: dict[str, object]

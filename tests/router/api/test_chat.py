@@ -227,6 +227,6 @@ def test_what_a_failed_attempt_cost_is_part_of_the_price_and_booked_where_it_was
     assert record.cost_usd == pytest.approx(wasted.cost_usd + answered.cost_usd)
     assert record.usage == answered.usage
     assert float(named(answer, "cost-usd")) == pytest.approx(record.cost_usd, abs=1e-9)
-    targets = router.ledger.savings()["targets"]
+    targets = router.ledger.totals()
     assert targets["anthropic"]["requests"] == 0
     assert targets["anthropic"]["cost_usd"] == pytest.approx(wasted.cost_usd)

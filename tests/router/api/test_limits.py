@@ -14,9 +14,9 @@ import openai
 import pytest
 
 from llm_router.admission.key_file import create
+from tests.router.redis_server import RedisServer, running_redis
 from tests.router.routers import MODELS, Running, providers, running_router
 from tests.router.standins import Standins, running_standins
-from tests.router.state.redis_server import RedisServer, running_redis
 
 PRICE = {"inputPer1k": 0.01, "outputPer1k": 0.03}
 """Of every provider here, so that 12 tokens of an answer are 0.00036 USD."""

@@ -59,7 +59,7 @@ def spellings(hint: Hint) -> set[str]:
 RARE = {
     *("requiredRegion", "maxCostPer1kTokens", "capability", "minComplexity", "regions", "header", "value", "targets"),
     *("failoverTargets", "projectId", "location", "credentialsFile", "url", "latency", "timeToFirstToken"),
-    *("tokensPerSecond", "decodeTokensPerSecondSingle"),
+    *("tokensPerSecond", "decodeTokensPerSecondSingle", "category"),
 }
 
 

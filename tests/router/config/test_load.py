@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_router.config.findings import Finding
-from llm_router.config.load import load, load_struct, parse
+from llm_router.config.load import load, load_for_reckoning, load_struct, parse
 from llm_router.config.refused import MAX_PROBLEMS
 from llm_router.config.scalars import FilePath, Seconds, Secret
 from llm_router.config.schema import Base, Config
@@ -112,6 +112,35 @@ def test_defaults_are_those_of_the_schema() -> None:
     assert config.router == Config().router
     assert config.server == Config().server
     assert config.clusters[0].auth_type == "hmac"
+
+
+EXPOSED_AND_WITHOUT_SECRETS = """
+server: {host: 0.0.0.0}
+access: {apiKeysFile: keys.yaml}
+clusters:
+  - {name: a, endpoint: "https://a.example.com", sharedSecret: "${NOT_SET}", models: [{name: m}]}
+  - {name: b, endpoint: "https://b.example.com", sharedSecret: "${NOT_SET}", models: [{name: m}]}
+externalProviders:
+  - {name: openai, type: openai, apiKey: "secret:NOT_THERE", models: [gpt-5.4-mini]}
+"""
+
+
+def test_whoever_only_reckons_needs_no_secrets(tmp_path: Path) -> None:
+    file = tmp_path / "router.yaml"
+    (tmp_path / "keys.yaml").write_text("keys: []\n")
+    file.write_text(EXPOSED_AND_WITHOUT_SECRETS)
+    assert [cluster.name for cluster in load_for_reckoning(str(file), {}).config.clusters] == ["a", "b"]
+    with pytest.raises(ConfigError):
+        load(str(file), {})
+
+
+@pytest.mark.parametrize("file", INVALID, ids=lambda file: file.stem)
+def test_all_else_is_refused_to_those_who_only_reckon_too(file: Path) -> None:
+    about_secrets = ("secret", "apikey", "token", "password", "credential", "ledger.url")
+    expected_problems = [path for _, path in expected(file, "!") if not any(w in path.lower() for w in about_secrets)]
+    if expected_problems:
+        with pytest.raises(ConfigError):
+            load_for_reckoning(str(file), ENV)
 
 
 @pytest.mark.parametrize("path", ["/no/such/file.yaml", "/", "/etc/\0"])

@@ -1,4 +1,4 @@
-"""The real registries: one etcd and one Kubernetes API server for the whole session."""
+"""The real etcd: one for the whole session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.router.discovery.etcd_server import EtcdServer, running_etcd
-from tests.router.discovery.kube_server import ApiServer, running_api_server
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +20,3 @@ def etcd(etcd_of_the_session: EtcdServer) -> EtcdServer:
     """Empty, without authentication."""
     etcd_of_the_session.clear()
     return etcd_of_the_session
-
-
-@pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with running_api_server(tmp_path_factory.mktemp("kubernetes")) as server:
-        yield server

@@ -45,7 +45,7 @@ def test_kubernetes_outside_a_pod_and_unreadable_certificates_are_refused(tmp_pa
     (tmp_path / "ca.pem").write_text("no certificate")
     ca = FilePath(tmp_path / "ca.pem")
     for refused, path in (
-        (config("kubernetes"), "discovery.kubernetes: the router does not run in a Kubernetes pod"),
+        (config("kubernetes"), "discovery.kubernetes: this process does not run in a Kubernetes pod"),
         (config("consul", consul=ConsulDiscovery(service="llm", ca_file=ca)), "discovery.consul.caFile: cannot load"),
         (config("etcd", etcd=EtcdDiscovery(tls=TargetTls(ca_file=ca))), "discovery.etcd.tls: cannot load"),
     ):

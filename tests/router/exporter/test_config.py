@@ -11,8 +11,16 @@ import yaml
 
 from llm_router.config.load import load_struct
 from llm_router.errors import ConfigError
-from llm_router.exporter.config import ExporterConfig, check
+from llm_router.exporter.check import check
+from llm_router.exporter.config import ExporterConfig
 
+SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+GATE = {"id": "aws.1", "secret": SECRET, "authority": "aws.llm.example.com"}
+STATUS = {
+    "listen": "0.0.0.0:8444",
+    "authority": "aws.llm.example.com",
+    "keys": [{"id": "aws.1", "secret": SECRET}],
+}
 EXAMPLE: dict[str, Any] = {
     "listen": "127.0.0.1:9402",
     "pool": "aws-us-west-2",
@@ -45,11 +53,43 @@ def test_an_instance_type_stands_for_its_price(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"metrics": "0.0.0.0:9400", "status": STATUS},
+        {"upstreams": [{"url": "http://llama-headless:8081", "dns": True}]},
+        {"upstreams": [{"url": "http://gates:8443", "dns": True, "gate": GATE}]},
+        {"upstreams": [], "kubernetes": {"service": "llama", "gate": GATE, "nodeSelector": "pool=gpu"}},
+        {"kubernetes": {"nodeSelector": "pool=gpu"}},
+    ],
+)
+def test_a_pool_may_be_found_and_told_in_several_ways(tmp_path: Path, change: dict[str, Any]) -> None:
+    loaded(tmp_path, {**EXAMPLE, **change})
+
+
+@pytest.mark.parametrize(
     ("change", "path", "words"),
     [
         ({"listen": "0.0.0.0:9402"}, "listen", "loopback"),
         ({"listen": "9402"}, "listen", "host:port"),
-        ({"upstreams": []}, "upstreams", ""),
+        ({"metrics": "9400"}, "metrics", "host:port"),
+        ({"upstreams": []}, "upstreams", "kubernetes.service"),
+        ({"kubernetes": {"service": "llama"}}, "upstreams", "kubernetes.service"),
+        ({"upstreams": [{"url": "https://llama", "dns": True}]}, "upstreams[0].url", "certificate"),
+        ({"upstreams": [{"url": "http://gate", "gate": GATE, "apiKey": "x" * 20}]}, "upstreams[0].apiKey", "leave"),
+        (
+            {"upstreams": [{"url": "http://gate", "gate": {**GATE, "secret": "c2hvcnQgYnV0IG5vdCBhIHBsYWNlaG9sZGVy"}}]},
+            "upstreams[0].gate.secret",
+            "32",
+        ),
+        (
+            {"upstreams": [], "kubernetes": {"service": "llama", "gate": {**GATE, "authority": "AWS:443"}}},
+            "kubernetes.gate.authority",
+            "lower case",
+        ),
+        ({"status": {**STATUS, "listen": "8444"}}, "status.listen", "host:port"),
+        ({"status": {**STATUS, "authority": "https://aws"}}, "status.authority", "lower case"),
+        ({"status": {**STATUS, "keys": []}}, "status.keys", ""),
+        ({"status": {**STATUS, "keys": [{"id": "a", "secret": SECRET}] * 2}}, "status.keys[1].id", "same id"),
         ({"upstreams": [{"url": "127.0.0.1:8081"}]}, "upstreams[0].url", "http://"),
         ({"upstreams": [{"url": "http://key@127.0.0.1"}]}, "upstreams[0].url", "credentials"),
         ({"interval": "1s"}, "interval", "2"),

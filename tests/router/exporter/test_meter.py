@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_router.exporter.meter import MAX_SPELL_S, MIN_TOKENS, Meter, Reading
+from llm_router.exporter.served import ServedByPool
 from llm_router.model import TokensPerSecond
 
 SLOTS = 4
@@ -18,12 +19,13 @@ class Server:
     """llama-server's counters as it moves them: steps as they happen, tokens and their time when a request ends."""
 
     def __init__(self, *, window_s: float = 300.0) -> None:
-        self.meter = Meter(window_s=window_s)
+        self.meter = Meter()
+        self.served = ServedByPool(window_s=window_s)
         self.at_s = self.tokens = self.token_seconds = self.decodes = self.prompt_tokens = self.prompt_seconds = 0.0
         self.read()
 
     def read(self, processing: int = 0) -> TokensPerSecond:
-        self.meter.feed(
+        served = self.meter.feed(
             Reading(
                 at_s=self.at_s,
                 tokens=self.tokens,
@@ -35,7 +37,14 @@ class Server:
             ),
             slots=SLOTS,
         )
-        return self.meter.speeds()
+        self.served.add(self.at_s, served)
+        return self.speeds
+
+    @property
+    def speeds(self) -> TokensPerSecond:
+        return TokensPerSecond(
+            capacity=self.meter.capacity, realised=self.served.tokens_per_second, prefill=self.meter.prefill
+        )
 
     def step(self, seconds: float, decodes: float) -> None:
         self.at_s += seconds
@@ -64,7 +73,7 @@ def capacity(server: Server) -> float:
 
 
 def test_nothing_is_known_before_anything_is_measured() -> None:
-    assert Server().meter.speeds() == TokensPerSecond(capacity=None, realised=None, prefill=None)
+    assert Server().speeds == TokensPerSecond(capacity=None, realised=None, prefill=None)
 
 
 def test_one_stream_alone_is_as_fast_as_its_tokens_over_its_time() -> None:
@@ -127,7 +136,7 @@ def test_tokens_that_are_booked_at_the_end_do_not_make_streams_out_of_nothing() 
 
 def test_what_was_under_way_when_the_first_reading_came_is_not_judged() -> None:
     server = Server()
-    server.meter = Meter(window_s=300)
+    server.meter = Meter()
     server.step(80, 800)
     server.read(processing=1)
     server.step(10, 100)
@@ -229,12 +238,13 @@ def test_tokens_without_time_say_nothing() -> None:
 def test_a_reading_that_makes_no_sense_is_passed_over(bad: float) -> None:
     server = Server()
     server.serve(1, 100, 10)
-    before = server.read()
+    before, total = server.read(), server.served.tokens
     server.at_s += 1
     kept, server.tokens = server.tokens, bad
-    assert server.read() == before
+    assert server.read().capacity == before.capacity
     server.tokens = kept
     assert server.read().capacity == before.capacity
+    assert server.served.tokens == total
 
 
 def test_two_readings_at_one_moment_are_one() -> None:
@@ -251,14 +261,14 @@ LATER = st.one_of(st.floats(0, 1e6), st.sampled_from([0.0, 5e-324, 1e-300]))
 
 @settings(max_examples=500)
 @given(st.lists(st.tuples(LATER, COUNTER, COUNTER, COUNTER, COUNTER, COUNTER, st.integers(0, 9)), max_size=25))
-def test_whatever_is_read_no_speed_is_ever_nan_infinite_or_negative(
+def test_whatever_is_read_no_speed_is_nan_infinite_or_negative_and_no_total_falls(
     readings: list[tuple[float, float, float, float, float, float, int]],
 ) -> None:
-    meter = Meter(window_s=60)
-    at_s = 0.0
+    meter, pool = Meter(), ServedByPool(window_s=60)
+    at_s = total = 0.0
     for later, tokens, token_seconds, decodes, prompt_tokens, prompt_seconds, processing in readings:
         at_s += later
-        meter.feed(
+        served = meter.feed(
             Reading(
                 at_s=at_s,
                 tokens=tokens,
@@ -270,11 +280,13 @@ def test_whatever_is_read_no_speed_is_ever_nan_infinite_or_negative(
             ),
             slots=SLOTS,
         )
-        speeds = meter.speeds()
-        for speed in (speeds.capacity, speeds.realised, speeds.prefill):
+        pool.add(at_s, served)
+        for speed in (meter.capacity, pool.tokens_per_second, meter.prefill):
             assert speed is None or (math.isfinite(speed) and speed >= 0)
-        assert speeds.capacity != 0
-        assert speeds.prefill != 0
+        assert meter.capacity != 0
+        assert meter.prefill != 0
+        assert pool.tokens >= total, "a counter that falls is a restart to Prometheus"
+        total = pool.tokens
 
 
 @given(

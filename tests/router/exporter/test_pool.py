@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from llm_router.exporter.census import Address, Census
 from llm_router.exporter.pool import Pool, Terms
-from llm_router.exporter.price import ExplicitPrice, NodePrice, PriceSource, PriceUnknown
+from llm_router.exporter.prices.base import Priced
+from llm_router.exporter.prices.explicit import ExplicitPrice
 from llm_router.exporter.scrape import LlamaServer
 from llm_router.model import ClusterStatus, PoolCost, ServedModel, TokensPerSecond
 from tests.router.edge import until
 
 TERMS = Terms(pool="aws-us-west-2")
-PRICE = ExplicitPrice(0.378)
+PRICE = ExplicitPrice(0.378, None, lambda: 0.0)
 
 
 @dataclass
@@ -73,19 +78,35 @@ class Scripted:
 class Bench:
     """A pool on the bench: time passes when it is told to."""
 
-    def __init__(self, *servers: Scripted, terms: Terms = TERMS, price: PriceSource | None = PRICE) -> None:
+    def __init__(self, *servers: Scripted, terms: Terms = TERMS, price: Priced | None = PRICE) -> None:
         self.now = 1_794_000_000.0
         self.llamas = Llamas({f"llama-{number}": server for number, server in enumerate(servers)})
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self.llamas))
-        members = [
-            LlamaServer(f"http://{host}", None, client=self.client, clock=lambda: self.now)
-            for host in self.llamas.servers
-        ]
-        self.pool = Pool(terms, members, price=price, unix_time=lambda: self.now)
+        self.here = [Address(f"http://{host}") for host in self.llamas.servers]
+        self.nodes: int | None = None
+        self.census = Census(self, self)
+        self.pool = Pool(
+            terms,
+            self.census,
+            connect=lambda address: LlamaServer(address, client=self.client, clock=self.clock),
+            prices=price,
+            clock=self.clock,
+            unix_time=self.clock,
+        )
         self.loop = asyncio.new_event_loop()
+
+    def clock(self) -> float:
+        return self.now
+
+    async def addresses(self) -> Sequence[Address]:
+        return self.here
+
+    async def count(self) -> int:
+        return self.nodes  # type: ignore[return-value]  # None: nobody counts them
 
     def collect(self, later_s: float = 10) -> ClusterStatus:
         self.now += later_s
+        self.loop.run_until_complete(self.census.take())
         self.loop.run_until_complete(self.pool.collect())
         status = self.pool.status()
         assert status is not None
@@ -251,45 +272,215 @@ def test_without_a_price_speeds_are_told_and_costs_are_not(benches: list[Bench])
     assert status.usd_per_1k_tokens == PoolCost()
 
 
-def test_a_price_that_cannot_be_had_any_more_stays_with_its_age(benches: list[Bench]) -> None:
-    class Once:
-        asked = 0
-
-        async def price(self) -> NodePrice:
-            self.asked += 1
-            if self.asked > 1:
-                raise PriceUnknown("the feed is down")
-            return NodePrice(usd_per_hour=0.5, source="spot", as_of=1_794_000_010.0)
-
-    pool = bench(benches, Scripted(), price=Once())
-    assert pool.collect().price_age_s == 0
-    status = pool.collect(100)
-    assert (status.node_usd_per_hour, status.price_source, status.price_age_s) == (0.5, "spot", 100)
-
-
 def test_collecting_goes_on_after_a_bug(benches: list[Bench], caplog: pytest.LogCaptureFixture) -> None:
-    class Broken:
+    class Broken(Scripted):
         asked = 0
 
-        async def price(self) -> NodePrice:
+        def answer(self, request: httpx.Request) -> httpx.Response:
             self.asked += 1
             if self.asked == 1:
                 raise ZeroDivisionError
-            return NodePrice(usd_per_hour=0.5, source="spot")
+            return super().answer(request)
 
-    price = Broken()
-    pool = bench(benches, Scripted(), price=price)
+    pool = bench(benches, Broken())
 
-    async def asked_often() -> bool:
-        return price.asked >= 3
+    async def measured() -> bool:
+        pool.now += 1
+        return pool.pool.status() is not None
 
     async def until_it_works() -> None:
+        await pool.census.take()
         task = asyncio.create_task(pool.pool.collect_forever(0.001))
-        await until(asked_often, every_s=0.001)
+        await asyncio.wait_for(until(measured, every_s=0.001), 10)
         task.cancel()
 
     pool.loop.run_until_complete(until_it_works())
-    status = pool.pool.status()
-    assert status is not None
-    assert status.node_usd_per_hour == 0.5
     assert "collecting aws-us-west-2 failed" in caplog.text
+
+
+# ---------------------------------------------------------------- servers that come and go
+
+
+def served(pool: Bench) -> float:
+    return pool.pool.served.tokens
+
+
+def test_before_it_is_known_who_belongs_to_the_pool_there_is_no_status(benches: list[Bench]) -> None:
+    pool = bench(benches, Scripted())
+    pool.loop.run_until_complete(pool.pool.collect())
+    assert pool.pool.status() is None
+
+
+def test_a_new_server_joins_and_one_that_has_gone_takes_no_tokens_with_it(benches: list[Bench]) -> None:
+    first, second = Scripted(), Scripted(tokens=5000, token_seconds=500, decodes=5000)
+    pool = bench(benches, first, second)
+    everybody, pool.here = pool.here, pool.here[:1]
+    pool.collect()
+    first.serve(1, 200, 10)
+    status = pool.collect()
+    assert (status.slots_total, served(pool)) == (4, 200)
+    pool.here = everybody
+    assert pool.collect().slots_total == 8
+    assert served(pool) == 200, "what it had served before it was known was served nobody knows when"
+    second.serve(1, 100, 10)
+    pool.here = everybody[1:]
+    status = pool.collect()
+    assert (status.slots_total, served(pool)) == (4, 300)
+    assert status.tokens_per_second.realised == pytest.approx(300 / 30)
+
+
+def test_a_server_that_comes_back_is_not_counted_anew(benches: list[Bench]) -> None:
+    server = Scripted(tokens=5000, token_seconds=500, decodes=5000)
+    pool = bench(benches, server)
+    everybody = pool.here
+    pool.collect()
+    pool.here = []
+    pool.collect()
+    server.serve(1, 100, 10)
+    pool.here = everybody
+    pool.collect()
+    assert served(pool) == 100
+
+
+def test_a_server_that_restarts_while_it_is_away_counts_from_zero(benches: list[Bench]) -> None:
+    server = Scripted(tokens=5000, token_seconds=500, decodes=5000)
+    pool = bench(benches, server)
+    pool.collect()
+    server.health = 503
+    pool.collect()
+    server.health, server.tokens, server.token_seconds, server.decodes = 200, 30, 3, 30
+    pool.collect()
+    assert served(pool) == 30
+
+
+def test_when_all_have_gone_what_was_realised_fades_and_capacity_stays(benches: list[Bench]) -> None:
+    server = Scripted()
+    pool = bench(benches, server, terms=Terms(pool="p", window_s=60))
+    pool.collect()
+    server.serve(1, 200, 10)
+    pool.collect()
+    pool.here, pool.nodes = [], 0
+    speeds = [pool.collect().tokens_per_second for _ in range(8)]
+    realised = [speed.realised for speed in speeds]
+    assert all(speed.capacity == pytest.approx(20) for speed in speeds)
+    assert realised == sorted(realised, key=lambda speed: -(speed or 0))
+    assert realised[-1] == 0
+
+
+@pytest.mark.parametrize(("nodes", "state"), [(None, "zero"), (0, "zero"), (2, "starting")])
+def test_without_servers_a_pool_is_at_zero_or_about_to_have_some(
+    benches: list[Bench], nodes: int | None, state: str
+) -> None:
+    pool = bench(benches, Scripted())
+    pool.here, pool.nodes = [], nodes
+    status = pool.collect()
+    assert (status.state, status.slots_total, status.nodes) == (state, 0, 1 if nodes is None else nodes)
+    assert status.usd_per_1k_tokens == PoolCost(), "at zero nothing is free"
+
+
+def test_every_counted_node_is_paid_for(benches: list[Bench]) -> None:
+    server = Scripted()
+    pool = bench(benches, server)
+    pool.nodes = 3
+    pool.collect()
+    server.serve(1, 200, 10)
+    status = pool.collect()
+    assert status.nodes == 3
+    assert status.usd_per_1k_tokens.capacity == pytest.approx(3 * 0.005775)
+
+
+def test_a_selector_that_finds_no_node_is_not_believed_while_servers_answer(
+    benches: list[Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = bench(benches, Scripted(), terms=Terms(pool="p", nodes=2))
+    pool.nodes = 0
+    assert pool.collect().nodes == 2
+    assert "is kubernetes.nodeSelector that of its nodes?" in caplog.text
+
+
+def test_figures_of_servers_that_cannot_be_read_any_more_are_not_dated_as_new(benches: list[Bench]) -> None:
+    first, second = Scripted(), Scripted()
+    pool = bench(benches, first, second)
+    pool.collect()
+    first.metrics_status = 500
+    assert pool.collect().measured_at == pool.now, "the other one is read"
+    second.metrics_status = 500
+    assert pool.collect().measured_at == pool.now - 10
+    first.health = second.health = 503
+    assert pool.collect().measured_at == pool.now, "that they are starting is new"
+
+
+def test_only_those_that_are_away_are_asked_more_often(benches: list[Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_router.exporter.pool.RETURN_INTERVAL_S", 0.001)
+
+    class Counting(Scripted):
+        asked = 0
+
+        def answer(self, request: httpx.Request) -> httpx.Response:
+            self.asked += 1
+            pool.now += 0.001
+            return super().answer(request)
+
+    up, away = Counting(), Counting(health=503)
+    pool = bench(benches, up, away)
+
+    async def asked_often() -> bool:
+        return away.asked >= 20
+
+    async def scenario() -> None:
+        await pool.census.take()
+        task = asyncio.create_task(pool.pool.collect_forever(3600))
+        await asyncio.wait_for(until(asked_often, every_s=0.001), 10)
+        away.health = 200
+        await asyncio.wait_for(until(returned, every_s=0.001), 10)
+        task.cancel()
+
+    async def returned() -> bool:
+        return list(pool.pool.states) == ["up", "up"]
+
+    pool.loop.run_until_complete(scenario())
+    assert up.asked == 4, "health, props, models and metrics, once"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sets(st.integers(0, 2)),  # who belongs to the pool
+            st.integers(0, 3),  # nodes
+            st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["serve", "restart", "down", "up"])), max_size=4),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_servers_do_no_total_falls_and_no_cost_is_negative_or_free(
+    story: list[tuple[set[int], int, list[tuple[int, str]]]],
+) -> None:
+    servers = [Scripted() for _ in range(3)]
+    pool = Bench(*servers)
+    try:
+        everybody, total = pool.here, 0.0
+        for present, nodes, events in story:
+            pool.here, pool.nodes = [everybody[number] for number in sorted(present)], nodes
+            for number, event in events:
+                befall(servers[number], event)
+            status = pool.collect()
+            assert served(pool) >= total
+            total = served(pool)
+            speeds, costs = status.tokens_per_second, status.usd_per_1k_tokens
+            assert speeds.realised is None or speeds.realised >= 0
+            assert speeds.capacity is None or speeds.capacity > 0
+            assert costs.capacity is None or costs.capacity > 0
+            assert costs.realised is None or costs.realised > 0
+            assert costs.marginal is None or costs.marginal > 0 or status.slots_busy < status.slots_total
+    finally:
+        pool.close()
+
+
+def befall(server: Scripted, event: str) -> None:
+    if event == "serve":
+        server.serve(2, 50, 5)
+    elif event == "restart":
+        server.tokens, server.token_seconds, server.decodes = 0, 0, 0
+    else:
+        server.health = 200 if event == "up" else 503

@@ -9,6 +9,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from llm_router.exporter.census import Address
 from llm_router.exporter.scrape import Facts, LlamaServer, Load, ScrapeFailed, scrape_client
 from llm_router.model import ServedModel
 from tests.router.edge import run
@@ -33,7 +34,7 @@ llamacpp:predicted_tokens_seconds 0
 def asked(question: Callable[[LlamaServer], Awaitable[T]], answer: Callable[[httpx.Request], httpx.Response]) -> T:
     async def scenario() -> T:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-            return await question(LlamaServer("http://llama/", "key", client=client, clock=lambda: 17.0))
+            return await question(LlamaServer(Address("http://llama/", "key"), client=client, clock=lambda: 17.0))
 
     return run(scenario())
 
@@ -41,7 +42,7 @@ def asked(question: Callable[[LlamaServer], Awaitable[T]], answer: Callable[[htt
 def asked_really(question: Callable[[LlamaServer], Awaitable[T]], url: str, api_key: str | None) -> T:
     async def scenario() -> T:
         async with scrape_client() as client:
-            return await question(LlamaServer(url, api_key, client=client, clock=time.monotonic))
+            return await question(LlamaServer(Address(url, api_key), client=client, clock=time.monotonic))
 
     return run(scenario())
 
@@ -81,7 +82,7 @@ def test_a_real_llama_server_moves_its_counters_by_what_it_generated(llama: Llam
 
 
 def test_a_wrong_key_is_said_as_such(llama: Llama) -> None:
-    with pytest.raises(ScrapeFailed, match="401: the API key is refused"):
+    with pytest.raises(ScrapeFailed, match="401: the key is refused"):
         asked_really(lambda server: server.load(), llama.url, "wrong")
 
 
@@ -95,9 +96,15 @@ def test_nobody_there_is_down() -> None:
 # ---------------------------------------------------------------- others
 
 
-@pytest.mark.parametrize(("status", "state"), [(200, "up"), (503, "starting"), (404, "down"), (500, "down")])
+@pytest.mark.parametrize(("status", "state"), [(200, "up"), (503, "starting")])
 def test_the_state_is_what_health_answers(status: int, state: str) -> None:
     assert asked(lambda server: server.state(), lambda _request: httpx.Response(status)) == state
+
+
+@pytest.mark.parametrize("status", [302, 401, 404, 500])
+def test_an_answer_that_is_none_of_llama_cpps_is_said(status: int) -> None:
+    with pytest.raises(ScrapeFailed, match=f"http://llama/health answers {status}"):
+        asked(lambda server: server.state(), lambda _request: httpx.Response(status))
 
 
 def test_counters_are_read_with_the_key_and_gauges_that_scrapes_reset_are_not() -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from llm_router.api.replay import MemoryReplayStore, ReplayStore
+from llm_router.api.signed import UNREADY_S, Door
 from llm_router.gate.forward import Forwarder
-from llm_router.gate.gate import UNREADY_S, Gate
+from llm_router.gate.gate import Gate
 from llm_router.gate.metrics import GateMetrics
-from llm_router.gate.replay import MemoryReplayStore, ReplayStore
 from llm_router.upstream.http1 import Http1Client
 from llm_router.upstream.signing import Signer, Verifier
 from tests.router.edge import Address, Reply, parse, request, send_raw, serving
@@ -174,16 +175,19 @@ async def gate(upstream_url: str, *, replay: ReplayStore | None = None, **change
     started_at = int(clock.now) - 3600 - UNREADY_S
     keys = {f"{TARGET}.1": KEY, f"{TARGET}.2": NEXT_KEY}
     async with Http1Client(connect_timeout_s=1) as client:
-        settings: dict[str, Any] = {
+        door = {
             "verifier": Verifier(keys=keys, target=TARGET, authority=AUTHORITY, not_before=started_at),
             "replay": MemoryReplayStore(max_entries=1000, clock=clock) if replay is None else replay,
-            "forwarder": Forwarder(client=client, upstream=upstream_url, api_key=API_KEY),
-            "status": _no_status,
-            "metrics": metrics,
             "started_at": started_at,
             "unix_time": clock,
             "max_body": MAX_BODY,
             "read_timeout_s": 0.5,
+        }
+        settings: dict[str, Any] = {
+            "door": Door(**{name: changes.pop(name, value) for name, value in door.items()}),
+            "forwarder": Forwarder(client=client, upstream=upstream_url, api_key=API_KEY),
+            "status": _no_status,
+            "metrics": metrics,
         }
         async with serving(Gate(**{**settings, **changes}).guarded()) as address:
             yield Router(address, clock, metrics)

@@ -19,11 +19,12 @@ import msgspec
 import pytest
 import trustme
 
+from llm_router.api.signed_config import ListenerTls, SigningKey
+from llm_router.api.tls import reload_forever, server_context
 from llm_router.config.scalars import FilePath, Secret
 from llm_router.errors import ConfigError
 from llm_router.gate.app import serve
-from llm_router.gate.config import GateConfig, GateKey, GateTls, Replay
-from llm_router.gate.tls import reload_forever, server_context
+from llm_router.gate.config import GateConfig, Replay
 from llm_router.model import ClusterStatus
 from llm_router.upstream.signing import Signer
 from tests.router.edge import Address, run, until
@@ -41,7 +42,7 @@ def config(url: str, **changes: Any) -> GateConfig:
         "upstream": url,
         "target": TARGET,
         "authority": AUTHORITY,
-        "keys": (GateKey(id="k.1", secret=Secret(SECRET)),),
+        "keys": (SigningKey(id="k.1", secret=Secret(SECRET)),),
     }
     return GateConfig(**{**given, **changes})
 
@@ -229,6 +230,33 @@ def test_metrics_are_served_beside_and_not_behind_the_signed_listener() -> None:
         assert line in metrics.text.splitlines()
 
 
+def test_load_balancers_see_that_the_gate_drains(llama: Llama) -> None:
+    async def scenario() -> int:
+        clock = Clock()
+        listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        serving = serve(
+            config(llama.url, drain_delay=60.0, upstream_api_key=Secret(llama.api_key)),
+            unix_time=clock,
+            on_listening=lambda host, port: listening.set_result((host, port)),
+        )
+        async with httpx.AsyncClient(trust_env=False) as client:
+            task = asyncio.create_task(serving)
+            caller = Caller(await listening, clock, client)
+            clock.now += 6
+            os.kill(os.getpid(), signal.SIGTERM)
+
+            async def drains() -> bool:
+                return (await client.get(f"{caller.url}/readyz")).status_code == 503
+
+            await until(drains)
+            still = (await caller.ask("GET", "/v1/models")).status_code
+            os.kill(os.getpid(), signal.SIGTERM)
+            await task
+            return still
+
+    assert run(asyncio.wait_for(scenario(), 20)) == 200
+
+
 def test_sigterm_lets_the_running_answer_finish_and_takes_nobody_new() -> None:
     release = asyncio.Event()
 
@@ -298,12 +326,12 @@ def authorities() -> tuple[trustme.CA, trustme.CA]:
 
 
 @pytest.fixture
-def tls(tmp_path: Path, authorities: tuple[trustme.CA, trustme.CA]) -> GateTls:
+def tls(tmp_path: Path, authorities: tuple[trustme.CA, trustme.CA]) -> ListenerTls:
     certificate = authorities[0].issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(tmp_path / "gate.key")
     (tmp_path / "gate.pem").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
     authorities[0].cert_pem.write_to_path(tmp_path / "ca.pem")
-    return GateTls(
+    return ListenerTls(
         cert_file=FilePath(tmp_path / "gate.pem"),
         key_file=FilePath(tmp_path / "gate.key"),
         client_ca_file=FilePath(tmp_path / "ca.pem"),
@@ -319,7 +347,7 @@ def client_context(server_ca: trustme.CA, client_ca: trustme.CA | None) -> ssl.S
 
 
 def test_with_mutual_tls_only_a_client_of_the_right_ca_gets_an_answer(
-    llama: Llama, tls: GateTls, authorities: tuple[trustme.CA, trustme.CA]
+    llama: Llama, tls: ListenerTls, authorities: tuple[trustme.CA, trustme.CA]
 ) -> None:
     right, wrong = authorities
 
@@ -335,7 +363,7 @@ def test_with_mutual_tls_only_a_client_of_the_right_ca_gets_an_answer(
 
 
 def test_renewed_certificates_are_served_without_a_restart(
-    tls: GateTls, authorities: tuple[trustme.CA, trustme.CA]
+    tls: ListenerTls, authorities: tuple[trustme.CA, trustme.CA]
 ) -> None:
     async def served_certificate(port: int) -> bytes:
         context = client_context(authorities[0], authorities[0])
@@ -373,7 +401,7 @@ def test_renewed_certificates_are_served_without_a_restart(
     assert first == while_broken
 
 
-def test_certificates_that_do_not_fit_are_refused_at_the_start(tls: GateTls) -> None:
+def test_certificates_that_do_not_fit_are_refused_at_the_start(tls: ListenerTls) -> None:
     Path(tls.key_file).write_text("no key")
     with pytest.raises(ConfigError, match="certificates cannot be used"):
         run(serve(config("http://127.0.0.1:1", tls=tls), stop=asyncio.Event()))

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from llm_router.gate.gate import UNREADY_S
-from llm_router.gate.replay import TTL_S, MemoryReplayStore
+from llm_router.api.replay import TTL_S, MemoryReplayStore
+from llm_router.api.signed import UNREADY_S
 from llm_router.upstream.signing import Verifier
 from tests.router.edge import Reply, request, run, until
 from tests.router.gate.surroundings import (

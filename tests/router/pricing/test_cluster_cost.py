@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llm_router.config.schema import Capacity, Cluster, Cost
-from llm_router.model import ClusterStatus, PoolCost, State, TokensPerSecond
-from llm_router.pricing.cluster_cost import cluster_cost, usd_per_1k_tokens
+from llm_router.config.scalars import Seconds
+from llm_router.config.schema import Capacity, Cluster, Cost, Scaling
+from llm_router.model import Basis, ClusterStatus, PoolCost, State, TokensPerSecond
+from llm_router.pricing.cluster_cost import cluster_cost, start_usd, usd_per_1k_tokens
 
 NOW = 1_700_000_000.0
 NONSENSE = (math.nan, math.inf, -math.inf, 0.0, -1.0)
@@ -46,6 +47,25 @@ def make_status(**changes: Any) -> ClusterStatus:
 def test_the_published_example() -> None:
     usd = usd_per_1k_tokens(node_usd_per_hour=0.378, nodes=1, tokens_per_second=20, overhead_factor=1.10)
     assert usd == pytest.approx(0.005775)
+
+
+def test_a_start_costs_the_nodes_rent_of_its_cold_start_and_idle_tail() -> None:
+    scaling = Scaling(cold_start=Seconds(90), idle_timeout=Seconds(600))
+    cluster = make_cluster(cost_per_hour=0.36, scaling=scaling)
+    assert cluster_cost(cluster, Cost(), None, NOW).start_usd == pytest.approx(0.0001 * 690 * 1.10)
+    live = cluster_cost(cluster, Cost(), make_status(node_usd_per_hour=0.72), NOW)
+    assert live.start_usd == pytest.approx(0.0002 * 690 * 1.10)
+
+
+@given(anything, st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_start_is_never_negative_and_unknown_where_its_price_is(
+    price: float | None, cold_start_s: float, idle_s: float
+) -> None:
+    usd = start_usd(node_usd_per_hour=price, cold_start_s=cold_start_s, idle_timeout_s=idle_s, overhead_factor=1.1)
+    if price is None or not math.isfinite(price) or price <= 0:
+        assert usd is None
+    else:
+        assert usd is None or (math.isfinite(usd) and usd >= 0)
 
 
 @given(sane, st.integers(1, 100), sane, st.floats(1.0, 2.0), st.floats(1.01, 100.0))
@@ -243,3 +263,51 @@ def test_a_fixed_cost_that_is_nonsense_is_none(usd: float) -> None:
     assert cluster_cost(make_cluster(cost_per_1k_tokens=usd), Cost(), None, NOW) == cluster_cost(
         make_cluster(), Cost(), None, NOW
     )
+
+
+@given(
+    st.sampled_from(["capacity", "realised", "marginal"]),
+    st.none() | st.sampled_from(NONSENSE),
+    st.sampled_from(["up", "starting", "zero", "draining", "down"]),
+    st.integers(0, 3),
+    sane,
+    st.none() | sane,
+)
+def test_an_idle_pool_keeps_a_cost_to_decide_by_whatever_the_basis(
+    basis: Basis, realised: float | None, state: State, nodes: int, price: float, capacity: float | None
+) -> None:
+    """It would stay idle for ever, if being idle made it too dear or unknown."""
+    speeds = TokensPerSecond(capacity=capacity, realised=realised)
+    idle = make_status(state=state, nodes=nodes, node_usd_per_hour=price, tokens_per_second=speeds, slots_busy=4)
+    cost = cluster_cost(make_cluster(), Cost(basis=basis), idle, NOW)
+    assert cost.realised is None
+    assert cost.decision is not None
+    assert math.isfinite(cost.decision)
+
+
+@given(sane, sane, sane, st.floats(1.01, 10.0))
+def test_every_basis_rises_with_the_price_and_falls_with_its_own_throughput(
+    price: float, capacity: float, realised: float, factor: float
+) -> None:
+    def costs(price: float, capacity: float, realised: float) -> tuple[float, float]:
+        speeds = TokensPerSecond(capacity=capacity, realised=realised)
+        cost = cluster_cost(make_cluster(), Cost(), make_status(node_usd_per_hour=price, tokens_per_second=speeds), NOW)
+        assert cost.capacity is not None
+        assert cost.realised is not None
+        return cost.capacity, cost.realised
+
+    at_capacity, by_the_bill = costs(price, capacity, realised)
+    assert costs(price * factor, capacity, realised) == pytest.approx((at_capacity * factor, by_the_bill * factor))
+    assert costs(price, capacity * factor, realised) == pytest.approx((at_capacity / factor, by_the_bill))
+    assert costs(price, capacity, realised * factor) == pytest.approx((at_capacity, by_the_bill / factor))
+
+
+@given(st.floats(), st.floats(0.0, 1e9))
+def test_a_status_of_any_other_time_than_now_is_marked_stale_and_leaves_the_configured_cost(
+    measured_at: float, stale_after_s: float
+) -> None:
+    cost = cluster_cost(make_cluster(), Cost(), make_status(measured_at=measured_at), NOW, stale_after_s=stale_after_s)
+    fresh = abs(measured_at - NOW) <= stale_after_s
+    assert cost.stale is not fresh
+    if cost.stale:
+        assert msgspec.structs.replace(cost, stale=False) == cluster_cost(make_cluster(), Cost(), None, NOW)

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_router.model import ClusterCost, Facts, Kind, ListPrice, Rate, Target, Usage, View
-from llm_router.pricing.estimate import cluster_usd, decision_usd_per_1k, estimate, list_usd, most_usd
+from llm_router.model import ClusterCost, Expected, Facts, Kind, ListPrice, Rate, State, Target, Usage, View
+from llm_router.pricing.estimate import (
+    cluster_usd,
+    decision_usd_per_1k,
+    estimate,
+    expected_usage,
+    list_usd,
+    most_usd,
+)
 
 PRICE = ListPrice(
     input=Rate(0.001, ((1000, 0.005),)),
@@ -24,8 +31,16 @@ usages = st.builds(
 )
 
 
-def view(kind: Kind, *, price: ListPrice | None = None, cost: ClusterCost | None = None) -> View:
-    return View(target=Target(name="t", kind=kind, owner="t", model="m", list_price=price), cost=cost)
+def view(
+    kind: Kind,
+    *,
+    price: ListPrice | None = None,
+    cost: ClusterCost | None = None,
+    state: State = "up",
+    expected: Expected | None = None,
+) -> View:
+    target = Target(name="t", kind=kind, owner="t", model="m", list_price=price)
+    return View(target=target, cost=cost, state=state, expected=expected or Expected())
 
 
 def test_every_kind_of_token_has_its_own_rate() -> None:
@@ -81,6 +96,33 @@ def test_estimate_of_a_cluster_is_the_figure_of_its_pool() -> None:
     usd_per_1k, usd = estimate(view("cluster", cost=cost), facts)
     assert usd_per_1k == 0.004
     assert usd == pytest.approx((300 * 0.5 + 100) * 0.004 / 1000)
+
+
+def test_an_estimate_is_of_the_tokens_that_were_learnt_to_expect() -> None:
+    facts = Facts(model="auto", input_tokens=300, expected_output_tokens=150, complexity=0.6, key="alice")
+    lengths = {(None, None): 70, (None, 2): 80, ("alice", 2): 90, ("alice", 0): 1}
+    learnt = view("provider", price=PRICE, expected=Expected(input_each=1.5, input_more=10.0, output_tokens=lengths))
+    assert expected_usage(learnt, facts) == Usage(input_tokens=460, output_tokens=90)
+    assert estimate(learnt, facts)[1] == pytest.approx((460 * 0.001 + 90 * 0.002) / 1000)
+
+
+def test_the_most_complex_task_has_a_bucket_too() -> None:
+    facts = Facts(model="auto", complexity=1.0)
+    assert expected_usage(view("provider", expected=Expected(output_tokens={(None, 3): 80})), facts).output_tokens == 80
+
+
+@pytest.mark.parametrize(("state", "starts"), [("up", False), ("starting", False), ("draining", False), ("zero", True)])
+def test_a_pool_at_zero_would_have_to_start_for_the_request(state: State, starts: bool) -> None:
+    facts = Facts(model="auto", input_tokens=300, expected_output_tokens=100)
+    cost = ClusterCost(capacity=0.004, start_usd=0.04)
+    usd_per_1k, usd = estimate(view("cluster", cost=cost, state=state), facts)
+    assert usd_per_1k == 0.004
+    assert usd == pytest.approx(0.004 * 400 / 1000 + (0.04 if starts else 0))
+
+
+def test_a_start_whose_price_is_unknown_makes_the_cost_unknown_and_not_free() -> None:
+    asleep = view("cluster", cost=ClusterCost(capacity=0.004), state="zero")
+    assert estimate(asleep, Facts(model="auto")) == (0.004, None)
 
 
 @pytest.mark.parametrize(

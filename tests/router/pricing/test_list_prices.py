@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import genai_prices
 import pytest
@@ -137,6 +137,49 @@ def test_the_operators_price_stands_for_cached_input_too() -> None:
     usage = Usage(input_tokens=1000, cache_read_tokens=1000, cache_write_tokens=1000, output_tokens=1000)
     assert list_usd(price, usage) == pytest.approx(0.06)
     assert price.source == "config"
+
+
+def test_the_operators_prices_of_cached_input_count_where_he_gives_them() -> None:
+    own = Price(
+        input_per_1k=0.01, output_per_1k=0.03, cache_read_per_1k=0.0, cache_write_per_1k=0.02, as_of="2026-11-01"
+    )
+    price = PriceBook(AT).configured(own)
+    assert list_usd(price, Usage(cache_read_tokens=1000)) == 0
+    assert list_usd(price, Usage(cache_write_tokens=1000)) == pytest.approx(0.02)
+    assert price.as_of == "2026-11-01"
+
+
+def test_the_same_data_at_another_moment() -> None:
+    later = PriceBook(AT).on(datetime(2027, 2, 1, tzinfo=UTC)).lookup("google", "gemini-3.8-flash")
+    now = PriceBook(AT).lookup("google", "gemini-3.8-flash")
+    assert now is not None
+    assert later is not None
+    assert later.input.usd_per_1k == pytest.approx(2 * now.input.usd_per_1k)
+
+
+def test_knows_from_when_on_another_price_holds() -> None:
+    book = PriceBook(AT)
+    assert book.next_change("google", "gemini-3.8-flash") == date(2027, 1, 1)
+    assert book.on(datetime(2027, 1, 1, tzinfo=UTC)).next_change("google", "gemini-3.8-flash") is None
+    assert book.next_change("openai", "gpt-4o-mini") is None
+    assert book.next_change("openai", "no-such-model") is None
+
+
+def test_a_day_from_which_only_other_charges_differ_is_no_change() -> None:
+    """Web searches have had a price of their own since 2026-01-05; nothing else changed then."""
+    assert PriceBook(datetime(2025, 12, 1, tzinfo=UTC)).next_change("google", "gemini-3-pro-preview") is None
+
+
+def test_the_newest_entry_says_how_old_the_data_may_be() -> None:
+    newest = PriceBook(AT).newest_entry()
+    assert newest is not None
+    assert date(2026, 1, 1) < newest <= AT.date()
+    assert PriceBook(datetime(1999, 1, 1, tzinfo=UTC)).newest_entry() is None
+
+
+def test_names_the_models_of_a_provider() -> None:
+    assert "claude-haiku-5-5" in set(PriceBook(AT).models("anthropic"))
+    assert not list(PriceBook(AT).models("no-such-provider"))
 
 
 @pytest.mark.parametrize("usd", [-0.01, float("nan"), float("inf")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from llm_router.config.schema import Category
 from llm_router.model import Requirements
-from llm_router.routing.categories import NO_CATEGORIES, SCANNED_CHARACTERS, Categories, Lexical
+from llm_router.routing.categories import NO_CATEGORIES, SCANNED_CHARACTERS, Categories, Lexical, Meanings
 from llm_router.routing.complexity import COMPLEX, score
 from llm_router.routing.facts import facts_of
 from tests.router.routing.test_facts import chat
@@ -75,23 +74,27 @@ def test_a_category_can_ask_for_more_or_less_likeness() -> None:
     assert lax.of(text) == {"coding"}
 
 
-def test_another_similarity_takes_the_place_of_the_lexical_one() -> None:
-    asked = []
+@given(
+    st.lists(st.lists(st.floats(-1, 1), min_size=3, max_size=3), min_size=1),
+    st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+)
+def test_meanings_are_shares_and_those_of_the_nearest_example(examples: list[list[float]], vector: list[float]) -> None:
+    (value,) = Meanings({"one": examples})(vector).values()
+    assert 0 <= value <= 1
+    assert value == pytest.approx(
+        min(1, max(0, *(sum(a * b for a, b in zip(e, vector, strict=True)) for e in examples)))
+    )
 
-    def knows_synonyms(text: str) -> Mapping[str, float]:
-        asked.append(text)
-        return {"legal": 0.9, "nobody configured": 1.0}
 
-    categories = Categories((Category(name="legal", examples=("contract",)),), knows_synonyms)
-    assert categories.of("covenant") == {"legal"}
-    assert asked == ["covenant"]
+def test_a_vector_of_another_model_is_refused() -> None:
+    with pytest.raises(ValueError, match="vectors of 2 numbers, this one has 3"):
+        Meanings({"one": [(1.0, 0.0)]})((1.0, 0.0, 0.0))
 
 
-def test_without_categories_no_similarity_is_asked() -> None:
-    def never(text: str) -> Mapping[str, float]:
-        raise AssertionError(text)
-
-    assert Categories((), never).of("Hello") == frozenset()
+def test_meanings_have_a_threshold_of_their_own() -> None:
+    categories = Categories((Category(name="a", examples=("x",), min_cosine=0.7, min_similarity=0.1),))
+    assert categories.meant({"a": 0.7, "nobody configured": 1.0}) == {"a"}
+    assert not categories.meant({"a": 0.69})
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_simple_request_goes_to_the_cheap_cluster_with_its_costs() -> None:
     decision = decide(facts("gpt-3.5-turbo"), snapshot(provider("openai"), cluster("aws")), POLICY)
     first = decision.choices[0]
     assert (first.target.name, first.reason, first.usd_per_1k_tokens) == ("aws", "hybrid_cluster", 0.001)
-    assert first.estimated_usd == pytest.approx(0.001 * (100 + 256) / 1000)
+    assert first.estimated_usd == pytest.approx(0.001 * (100 + 150) / 1000)
     assert names(decision) == ["aws", "openai"]
     assert (decision.strategy, decision.rule, decision.rejected) == ("hybrid", None, ())
 
@@ -182,6 +182,21 @@ def test_the_baseline_meets_the_requirements() -> None:
     us, eu = provider("us", 0.001, region="us"), provider("eu", 0.002, region="eu")
     assert baseline(facts(region="eu"), cluster("aws", region="eu"), us, eu) == "eu"
     assert baseline(facts(region="eu"), cluster("aws", region="eu"), us) is None
+
+
+def test_a_named_baseline_holds_whatever_model_is_asked_for_and_whatever_it_costs() -> None:
+    named = Policy(baseline="dear")
+    dear, cheap = provider("dear", 0.9), provider("cheap", 0.001)
+    assert baseline(facts(), cluster("aws"), dear, cheap, policy=named) == "dear"
+    assert baseline(facts(model="tiny"), cluster("aws"), dear, cheap, policy=named) == "dear"
+    assert baseline(facts(target="aws", max_usd_per_1k_tokens=0.5), cluster("aws"), dear, policy=named) == "dear"
+
+
+def test_a_named_baseline_that_may_not_see_the_request_compares_nothing() -> None:
+    us, eu = provider("us", 0.001, region="us"), cluster("aws", region="eu")
+    named = Policy(baseline="us")
+    assert baseline(facts(region="eu"), eu, us, provider("eu", region="eu"), policy=named) is None
+    assert baseline(facts(region="us"), cluster("aws", region="us"), us, policy=named) == "us"
 
 
 def test_an_unknown_price_is_no_baseline() -> None:

@@ -56,7 +56,7 @@ def test_json_is_plain_and_the_same_every_time() -> None:
 
 def test_table_has_a_row_for_every_target() -> None:
     assert as_table(DECISION) == [
-        ("1", "aws/tiny", "cluster", "tiny", "hybrid_cluster", "0.001000", "0.000356"),
+        ("1", "aws/tiny", "cluster", "tiny", "hybrid_cluster", "0.001000", "0.000250"),
         ("2", "openai", "provider", "openai-large", "hybrid_external", "unknown", "unknown"),
         ("-", "gemini", "", "", "compliance: lacks gdpr, hipaa", "", ""),
     ]

@@ -10,7 +10,8 @@ import pytest
 
 from llm_router.errors import ClientError
 from llm_router.model import Requirements
-from llm_router.routing.facts import EXPECTED_OUTPUT_TOKENS, ChatRequest, facts_of, read_chat
+from llm_router.pricing.estimate import PRIOR_OUTPUT_TOKENS
+from llm_router.routing.facts import ChatRequest, facts_of, read_chat
 
 
 def chat(**fields: Any) -> ChatRequest:
@@ -90,7 +91,7 @@ def test_tokens_grow_with_every_part_of_the_prompt() -> None:
     assert long > short + 100 + 700
 
 
-@pytest.mark.parametrize(("max_tokens", "expected"), [(None, EXPECTED_OUTPUT_TOKENS), (10, 10), (10_000, 256)])
+@pytest.mark.parametrize(("max_tokens", "expected"), [(None, PRIOR_OUTPUT_TOKENS), (10, 10), (10_000, 150)])
 def test_expected_output_is_capped_by_max_tokens(max_tokens: int | None, expected: int) -> None:
     assert facts_of(chat(max_tokens=max_tokens), Requirements()).expected_output_tokens == expected
 

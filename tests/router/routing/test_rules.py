@@ -86,6 +86,11 @@ TAGS = frozenset({"gdpr", "hipaa"})
         (when("capability", capability="simple-tasks"), facts(complexity=0.49), facts(complexity=0.5)),
         (when("complexity", min_complexity=0.7), facts(complexity=0.7), facts(complexity=0.69)),
         (
+            when("category", category="sql"),
+            facts(categories=frozenset({"sql", "code"})),
+            facts(categories=frozenset({"code"})),
+        ),
+        (
             when("client_region", regions=("eu", "us-east-1")),
             facts(client_region="de"),
             facts(client_region="us-west-1"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tests.router.state.redis_server import RedisServer, running_redis
+from tests.router.redis_server import RedisServer, running_redis
 
 
 @pytest.fixture(scope="session")

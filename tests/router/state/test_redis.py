@@ -21,7 +21,8 @@ from llm_router.state.memory import MemoryCounters
 from llm_router.state.redis import PREFIX, RedisCounters
 from llm_router.telemetry.metrics import Metrics
 from tests.router.admission.claims import claims, limits
-from tests.router.state.redis_server import RedisServer, counters_on, until, value
+from tests.router.redis_server import RedisServer
+from tests.router.state.counting import counters_on, state_on, until, value
 
 FAR = 4_000_000_000.0
 """Budgets of the distant future, whose counters no Redis forgets during the test."""
@@ -30,7 +31,7 @@ STATED = limits(1000, 100_000, 3, budget=Budget(daily=1e-6), unix_time=FAR)
 
 def run(server: RedisServer, main: Callable[[RedisCounters], Awaitable[Any]], **options: Any) -> Any:
     async def session() -> Any:
-        async with counters_on(server.state(), **options) as counters:
+        async with counters_on(state_on(server), **options) as counters:
             return await main(counters)
 
     return asyncio.run(session())
@@ -68,7 +69,7 @@ def test_claims_are_taken_together_or_not_at_all(server: RedisServer) -> None:
 
 def test_two_processes_share_what_there_is(server: RedisServer) -> None:
     async def main(counters: RedisCounters) -> None:
-        async with counters_on(server.state()) as other:
+        async with counters_on(state_on(server)) as other:
             replies = [await one.reserve(claims(STATED)) for one in (counters, other, counters, other)]
             assert [reply.lease is not None for reply in replies] == [True, True, True, False]
             assert replies[2].lease is not None
@@ -93,7 +94,7 @@ def test_what_is_asked_at_once_goes_in_few_round_trips_and_each_gets_its_own_ans
 
 def test_a_lease_that_nobody_renews_expires_and_its_slot_and_money_are_free(server: RedisServer) -> None:
     async def main(counters: RedisCounters) -> None:
-        async with counters_on(server.state(), lease_s=0.3) as dying:
+        async with counters_on(state_on(server), lease_s=0.3) as dying:
             await dying.reserve(claims(STATED, 40, 300))
             for task in dying._tasks:  # a process that was killed renews nothing and settles nothing
                 task.cancel()
@@ -104,7 +105,7 @@ def test_a_lease_that_nobody_renews_expires_and_its_slot_and_money_are_free(serv
 
 def test_a_lease_lives_as_long_as_its_request(server: RedisServer) -> None:
     async def main(counters: RedisCounters) -> None:
-        async with counters_on(server.state(), lease_s=0.3) as living:
+        async with counters_on(state_on(server), lease_s=0.3) as living:
             reply = await living.reserve(claims(STATED, 40, 300))
             await asyncio.sleep(0.9)
             assert await used(counters, STATED["slots"], STATED["daily"]) == [1, 300]

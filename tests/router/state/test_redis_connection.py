@@ -7,22 +7,23 @@ import builtins
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis.exceptions
 import trustme
 
-from llm_router.config.scalars import FilePath, Secret
+from llm_router.config.scalars import FilePath, Seconds, Secret
 from llm_router.config.schema import RedisServer as Address
 from llm_router.config.schema import StateStore, TargetTls
 from llm_router.errors import ConfigError
 from llm_router.state.redis_connection import connect
 from tests.router.ports import free_port
-from tests.router.state.redis_server import running_redis
+from tests.router.redis_server import running_redis
 
 
 def ping(server: Address) -> bool:
     async def main() -> Any:
-        client = connect(server, timeout_s=5.0)
+        client = connect(msgspec.structs.replace(server, timeout=Seconds(5)))
         try:
             return await client.ping()
         finally:
@@ -32,7 +33,7 @@ def ping(server: Address) -> bool:
 
 
 def test_a_password_may_stand_in_the_url_or_beside_it(tmp_path: Path) -> None:
-    with running_redis(tmp_path / "redis", "--requirepass", "s3cret/with+odd=signs") as server:
+    with running_redis(tmp_path / "redis", None, "--requirepass", "s3cret/with+odd=signs") as server:
         assert ping(Address(url=Secret(server.url), password=Secret("s3cret/with+odd=signs")))
         host = f"127.0.0.1:{server.port}"
         assert ping(Address(url=Secret(f"redis://:s3cret%2Fwith%2Bodd%3Dsigns@{host}/0")))
@@ -60,7 +61,7 @@ def test_over_tls_the_certificate_is_checked_and_ones_own_is_shown(tmp_path: Pat
             ca_file=ca_file, cert_file=FilePath(tmp_path / f"{own}.pem"), key_file=FilePath(tmp_path / f"{own}.key")
         )
 
-    with running_redis(tmp_path / "redis", *tls):
+    with running_redis(tmp_path / "redis", None, *tls):
         assert ping(Address(url=url, tls=files("ca", "client")))
         with pytest.raises(redis.exceptions.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
             ping(Address(url=url, tls=files("stranger", "client")))

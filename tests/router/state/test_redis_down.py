@@ -19,7 +19,8 @@ from llm_router.state.redis import RedisCounters
 from llm_router.telemetry.metrics import Metrics
 from tests.router.admission.claims import claims, limits
 from tests.router.ports import free_port
-from tests.router.state.redis_server import RedisServer, counters_on, running_redis, until, value
+from tests.router.redis_server import RedisServer, running_redis
+from tests.router.state.counting import counters_on, state_on, until, value
 
 FAR = 4_000_000_000.0
 TIMEOUT_S = 0.05
@@ -53,7 +54,7 @@ def test_a_redis_that_hangs_is_waited_for_once_and_briefly(own: RedisServer, cap
     metrics, stated = Metrics(CollectorRegistry()), limits(1000)
 
     async def main() -> list[float]:
-        async with counters_on(own.state(TIMEOUT_S), metrics=metrics) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S), metrics=metrics) as counters:
             await counters.reserve(claims(stated))
             own.process.send(signal.SIGSTOP)
             waited = []
@@ -79,7 +80,7 @@ def test_a_redis_that_hangs_is_waited_for_once_and_briefly(own: RedisServer, cap
 
 def test_all_who_ask_while_it_hangs_are_answered_together(own: RedisServer) -> None:
     async def main() -> None:
-        async with counters_on(own.state(TIMEOUT_S)) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S)) as counters:
             own.process.send(signal.SIGSTOP)
             began = time.monotonic()
             replies = await asyncio.gather(*(counters.reserve(claims(limits(1000))) for _ in range(300)))
@@ -93,7 +94,7 @@ def test_meanwhile_each_router_keeps_to_its_part(own: RedisServer) -> None:
     stated = limits(12, 1200, 6, budget=Budget(daily=1e-6), unix_time=FAR)
 
     async def main() -> None:
-        state = own.state(TIMEOUT_S)
+        state = state_on(own, TIMEOUT_S)
         async with counters_on(state, lease_s=0.6) as counters, counters_on(state, lease_s=0.6):
             await until(lambda: counters._seen == 2)
             reply = await counters.reserve(claims(stated, nano_usd=400))
@@ -112,7 +113,7 @@ def test_meanwhile_each_router_keeps_to_its_part(own: RedisServer) -> None:
 
 def test_the_configured_number_of_routers_goes_before_the_seen_one(own: RedisServer) -> None:
     async def main() -> None:
-        async with counters_on(own.state(TIMEOUT_S, replicas=5)) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S, replicas=5)) as counters:
             await lost(counters, own)
             replies = [await counters.reserve(claims(limits(10))) for _ in range(5)]
             assert sum(reply.lease is not None for reply in replies) == 2
@@ -122,7 +123,7 @@ def test_the_configured_number_of_routers_goes_before_the_seen_one(own: RedisSer
 
 def test_one_request_gets_through_where_there_are_more_routers_than_requests(own: RedisServer) -> None:
     async def main() -> None:
-        async with counters_on(own.state(TIMEOUT_S, replicas=50)) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S, replicas=50)) as counters:
             await lost(counters, own)
             replies = [await counters.reserve(claims(limits(10, 100), 80)) for _ in range(3)]
             assert [reply.lease is not None for reply in replies] == [True, False, False]
@@ -136,7 +137,7 @@ def test_money_that_others_may_still_spend_is_refused_for_now_and_not_for_the_da
     stated = limits(budget=Budget(daily=1e-6), unix_time=FAR)
 
     async def main() -> None:
-        async with counters_on(own.state(TIMEOUT_S, replicas=10)) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S, replicas=10)) as counters:
             await lost(counters, own)
             waits = [(await counters.reserve(claims(stated, nano_usd=n))).tallies[0].wait_s for n in (150, 1001)]
             assert waits == [1.0, float("inf")]
@@ -148,7 +149,7 @@ def test_what_was_spent_meanwhile_is_booked_when_it_is_back(own: RedisServer) ->
     stated = limits(1000, 10_000, 50, budget=Budget(daily=1e-3), unix_time=FAR)
 
     async def main() -> None:
-        async with counters_on(own.state(TIMEOUT_S)) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S)) as counters:
             before = await counters.reserve(claims(stated, nano_usd=5_000))
             await lost(counters, own)
             meanwhile = [await counters.reserve(claims(stated, nano_usd=5_000)) for _ in range(7)]
@@ -166,7 +167,7 @@ def test_what_was_spent_meanwhile_is_booked_when_it_is_back(own: RedisServer) ->
 
 def test_the_policy_deny_refuses_what_has_a_limit(own: RedisServer) -> None:
     async def main() -> None:
-        async with counters_on(own.state(TIMEOUT_S, when_down="deny")) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S, when_down="deny")) as counters:
             own.process.send(signal.SIGSTOP)
             for _ in range(2):
                 reply = await counters.reserve(claims(limits(1000)))
@@ -183,7 +184,7 @@ def test_a_redis_that_is_not_there_yet_is_found_once_it_is(tmp_path: Path) -> No
 
     async def main() -> None:
         nowhere = RedisServer(port, process=None)  # type: ignore[arg-type]
-        async with counters_on(nowhere.state(TIMEOUT_S), metrics=metrics) as counters:
+        async with counters_on(state_on(nowhere, TIMEOUT_S), metrics=metrics) as counters:
             assert (await counters.reserve(claims(limits(10)))).lease is not None
             assert value(metrics, "llm_router_state_up") == 0
             with running_redis(tmp_path / "redis", port=port):
@@ -198,7 +199,7 @@ def test_a_killed_redis_that_comes_back_empty_is_shared_again_and_its_scripts_ar
 
     async def main() -> None:
         with running_redis(tmp_path / "first") as server:
-            async with counters_on(server.state(TIMEOUT_S), lease_s=0.6) as counters:
+            async with counters_on(state_on(server, TIMEOUT_S), lease_s=0.6) as counters:
                 reply = await counters.reserve(claims(stated, nano_usd=5_000))
                 server.process.send(signal.SIGKILL)
                 server.process.wait()
@@ -218,12 +219,12 @@ def test_what_is_settled_at_the_end_is_booked_before_it_closes(own: RedisServer)
     stated = limits(budget=Budget(daily=1e-3), unix_time=FAR)
 
     async def main() -> None:
-        async with counters_on(own.state(TIMEOUT_S)) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S)) as counters:
             replies = [await counters.reserve(claims(stated, nano_usd=500)) for _ in range(700)]
             for reply in replies:
                 assert reply.lease is not None
                 reply.lease.settle(Used(nano_usd=321))
-        async with counters_on(own.state(TIMEOUT_S)) as counters:
+        async with counters_on(state_on(own, TIMEOUT_S)) as counters:
             assert (await counters.reserve([Claim(stated["daily"], CHECK)])).tallies[0].used == 700 * 321
 
     asyncio.run(main())

@@ -21,8 +21,9 @@ import pytest
 
 from llm_router.admission.limits import CHECK, Claim
 from llm_router.state.redis import PREFIX
+from tests.router.redis_server import RedisServer, running_redis
+from tests.router.state.counting import counters_on, state_on, until
 from tests.router.state.history import Worker, money, most_at_a_time, most_in_any_minute
-from tests.router.state.redis_server import RedisServer, counters_on, running_redis, until
 from tests.router.state.worker import CALLERS, FAR, run, stated
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -112,7 +113,7 @@ def left(server: RedisServer, limits: dict[str, Any]) -> dict[str, int]:
 
     async def main() -> dict[str, int]:
         wanted = stated(**limits)
-        async with counters_on(server.state()) as counters:
+        async with counters_on(state_on(server)) as counters:
 
             async def read() -> dict[str, int]:
                 reply = await counters.reserve([Claim(limit, CHECK) for limit in wanted.values()])

@@ -17,7 +17,8 @@ from llm_router.admission.book import Used
 from llm_router.admission.limits import Claim
 from llm_router.config.schema import Budget
 from tests.router.admission.claims import claims, limits
-from tests.router.state.redis_server import RedisServer, counters_on
+from tests.router.redis_server import RedisServer
+from tests.router.state.counting import counters_on, state_on
 
 FAR = 4_000_000_000.0
 CALLERS = 4
@@ -50,7 +51,7 @@ async def work(plan: dict[str, Any]) -> None:
             note("settled", number, used.tokens, used.nano_usd)
             reply.lease.settle(used)
 
-    async with counters_on(server.state(plan["timeout_s"]), lease_s=plan["lease_s"]) as counters:
+    async with counters_on(state_on(server, plan["timeout_s"]), lease_s=plan["lease_s"]) as counters:
         await counters.reserve([Claim(wanted["slots"], 0)])
         note("ready", 0, 0, 0)
         await asyncio.gather(*(caller(random.Random(f"{plan['seed']}-{i}")) for i in range(CALLERS)))

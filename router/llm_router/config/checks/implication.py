@@ -55,6 +55,10 @@ def _complexity(condition: Condition, other: Condition) -> bool:
     return (other.min_complexity or 0) >= (condition.min_complexity or 0)
 
 
+def _category(condition: Condition, other: Condition) -> bool:
+    return condition.category == other.category
+
+
 def _client_region(condition: Condition, other: Condition) -> bool:
     return all(any(within(inner, outer) for outer in condition.regions) for inner in other.regions)
 
@@ -71,6 +75,7 @@ _FOLLOWS: Mapping[str, Callable[[Condition, Condition], bool]] = {
     "model": _model,
     "capability": _capability,
     "complexity": _complexity,
+    "category": _category,
     "client_region": _client_region,
     "header": _header,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..findings import Finding, Path, meant, quote
+from ..providers import PROVIDER_TYPES
 from ..schema import Cluster, Provider
 from .draft import Draft
 
@@ -63,6 +64,24 @@ def categories_are_unique(draft: Draft) -> Iterator[Finding]:
         seen.add(category.name)
 
 
+def embeddings_are_served(draft: Draft) -> Iterator[Finding]:
+    """Whoever embeds prompts is in the file, enabled, and speaks OpenAI's API; and there is something to tell by it."""
+    router = draft.config.router
+    if router.embeddings is None:
+        return
+    path: Path = ("router", "embeddings")
+    owner = draft.owners.get(router.embeddings.target)
+    if owner is None:
+        message = f"no cluster or provider is called {quote(router.embeddings.target)}"
+        yield Finding((*path, "target"), message + meant(router.embeddings.target, draft.owners))
+    elif isinstance(owner, Provider) and not owner.enabled:
+        yield Finding((*path, "target"), f"the provider {owner.name} is disabled: enable it, or choose another")
+    elif isinstance(owner, Provider) and (kind := PROVIDER_TYPES.get(owner.type)) and kind.wire != "openai":
+        yield Finding((*path, "target"), f"{owner.name} has no /v1/embeddings: choose a cluster or an OpenAI-like API")
+    if not router.categories:
+        yield Finding(path, "there are no router.categories to tell by it: give some, or remove it")
+
+
 def fallback_exists(draft: Draft) -> Iterator[Finding]:
     """The last resort is somebody who may be asked, after something."""
     router = draft.config.router
@@ -80,6 +99,21 @@ def fallback_exists(draft: Draft) -> Iterator[Finding]:
         yield Finding((*path, "target"), f"{owner.name} is a provider, and router.enableExternalFallback is false")
     if not fallback.on_error and not fallback.on_rate_limit:
         yield Finding(path, "neither onError nor onRateLimit: it would follow nothing; allow one, or remove it")
+
+
+def baseline_exists(draft: Draft) -> Iterator[Finding]:
+    """Savings are measured against one model of a provider that could be asked."""
+    named = draft.config.router.cost.baseline
+    if named is None:
+        return
+    path: Path = ("router", "cost", "baseline")
+    by_provider = {p.name: [f"{p.name}/{model}" for model in _served(p)] for _, p in draft.providers()}
+    targets = [target for targets in by_provider.values() for target in targets]
+    own = by_provider.get(named)
+    if own is not None and len(own) > 1:
+        yield Finding(path, f"{named} serves several models: name one, {' or '.join(own)}")
+    elif own is None and named not in targets:
+        yield Finding(path, f"no enabled provider serves {quote(named)}{meant(named, targets)}")
 
 
 def by_target_name(owners: Mapping[str, Cluster | Provider]) -> dict[str, Cluster | Provider]:

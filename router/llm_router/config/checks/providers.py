@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
-from ..findings import Finding, quote
+from ..findings import Finding, Path, quote
 from ..hosts import url_fault
 from ..providers import NOT_YET_AVAILABLE, PROVIDER_TYPES, nearest_type
 from ..request_headers import CREDENTIAL_HEADERS
-from ..schema import Provider
+from ..schema import Provider, ProviderModel
 from .draft import Draft
 
 _SET_BY_THE_ROUTER = frozenset(
@@ -87,6 +88,26 @@ def _keys_of_some_types(provider: Provider) -> dict[str, Any]:
             "credentialsFile": provider.credentials_file,
         }
     return keys
+
+
+def prices_are_dated(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        here: Path = ("externalProviders", i)
+        places = [((*here, "price"), provider.price)]
+        for j, model in enumerate(provider.models):
+            if isinstance(model, ProviderModel):
+                places.append(((*here, "models", j, "price"), model.price))
+        for path, price in places:
+            if price is not None and price.as_of is not None and not _is_a_day(price.as_of):
+                yield Finding((*path, "asOf"), f"{quote(price.as_of)} is no day of the calendar")
+
+
+def _is_a_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def health_paths_are_paths(draft: Draft) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ _CONDITION_KEYS = {
     "model": "models",
     "capability": "capability",
     "complexity": "minComplexity",
+    "category": "category",
     "client_region": "regions",
     "header": "header",
 }
@@ -220,6 +221,12 @@ def _unknown_regions(key: str, regions: tuple[str, ...], draft: Draft) -> Iterat
             yield key, f"unknown region {quote(region)}; {near_names(region, configured)}"
 
 
+def _category_faults(condition: Condition, draft: Draft) -> Iterator[tuple[str, str]]:
+    known = sorted(category.name for category in draft.config.router.categories)
+    if condition.category is not None and condition.category not in known:
+        yield "category", f"router.categories has no {quote(condition.category)}{meant(condition.category, known)}"
+
+
 def _header_faults(condition: Condition, _draft: Draft) -> Iterator[tuple[str, str]]:
     name = (condition.header or "").lower()
     if name in CREDENTIAL_HEADERS:
@@ -231,6 +238,7 @@ def _header_faults(condition: Condition, _draft: Draft) -> Iterator[tuple[str, s
 _FAULTS: Mapping[str, Callable[[Condition, Draft], Iterator[tuple[str, str]]]] = {
     "compliance_requirement": _tag_faults,
     "data_residency": _region_faults,
+    "category": _category_faults,
     "client_region": _client_faults,
     "header": _header_faults,
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .base import Base
 from .discovery import ConsulDiscovery, Discovery, EtcdDiscovery, KubernetesDiscovery
 from .document import Config, Fragment
+from .ledger import LedgerStore
 from .listeners import Access, Admin, Server, ServerTls
 from .owners import (
     Budget,
@@ -26,7 +27,19 @@ from .owners import (
     Scaling,
     TargetTls,
 )
-from .router import Category, CircuitBreaker, Cost, Failover, Fallback, Hysteresis, Latency, Router, Strategy, Timeouts
+from .router import (
+    Category,
+    CircuitBreaker,
+    Cost,
+    Embeddings,
+    Failover,
+    Fallback,
+    Hysteresis,
+    Latency,
+    Router,
+    Strategy,
+    Timeouts,
+)
 from .rules import Action, Capability, Condition, Rule
 from .state import RedisServer, StateStore
 
@@ -48,6 +61,7 @@ __all__ = [
     "ConsulDiscovery",
     "Cost",
     "Discovery",
+    "Embeddings",
     "EtcdDiscovery",
     "Failover",
     "Fallback",
@@ -56,6 +70,7 @@ __all__ = [
     "Hysteresis",
     "KubernetesDiscovery",
     "Latency",
+    "LedgerStore",
     "Price",
     "Provider",
     "ProviderLatency",

@@ -7,6 +7,7 @@ from typing import Annotated
 from ..scalars import Name
 from .base import Base
 from .discovery import Discovery
+from .ledger import LedgerStore
 from .listeners import Access, Admin, Server
 from .owners import Cluster, Provider
 from .router import Router
@@ -25,7 +26,8 @@ class Config(Base):
     external_providers: Annotated[tuple[Provider, ...], "External API accounts."] = ()
     discovery: Annotated[Discovery, "Where clusters are found beside this file."] = Discovery()
     rules: Annotated[tuple[Rule, ...], "Conditions → actions; the first that matches acts on the allowed targets."] = ()
-    state: Annotated[StateStore, "Where limits, budgets and the ledger live."] = StateStore()
+    state: Annotated[StateStore, "Where limits and budgets live."] = StateStore()
+    ledger: Annotated[LedgerStore, "Where the record of each request is kept."] = LedgerStore()
 
 
 class Fragment(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ..scalars import Bytes, Count, Duration, FilePath, Port, Seconds, Size, Text
+from ..scalars import Bytes, Count, Duration, FilePath, Pause, Port, Seconds, Size, Text
 from .base import Base
 
 
@@ -22,7 +22,12 @@ class Server(Base):
     read_timeout: Annotated[Duration, "Time a client has to send the whole request."] = Seconds(30)
     write_timeout: Annotated[Duration, "Time an answer may take to be written."] = Seconds(600)
     idle_timeout: Annotated[Duration, "Time a connection without a request stays open."] = Seconds(30)
+    drain_delay: Annotated[
+        Pause, "Time after SIGTERM in which requests are still taken while /readyz says that the router drains."
+    ] = Seconds(0)
+    drain_timeout: Annotated[Duration, "Time that answers under way then have to finish."] = Seconds(120)
     max_body: Annotated[Size, "Largest request body; a larger one is answered 413."] = Bytes(4 * 1024 * 1024)
+    watch_config: Annotated[bool, "Reload when this file, or the file of API keys, changes."] = True
     workers: Annotated[Count, "Worker processes. More than 1 is not yet available."] = 1
     tls: Annotated[ServerTls | None, "Serve HTTPS."] = None
 

@@ -8,6 +8,7 @@ from msgspec import Meta, field
 
 from ..scalars import (
     Count,
+    Day,
     Duration,
     FilePath,
     HeaderName,
@@ -85,6 +86,11 @@ class ClusterTemplate(Base):
     cost_per_1k_tokens: Annotated[
         Positive | None, "USD per 1K tokens: a fixed cost, instead of costPerHour and capacity."
     ] = field(name="costPer1kTokens", default=None)
+    fixed_cost_per_hour: Annotated[
+        NotNegative | None,
+        "USD per hour beside the nodes (control plane, NAT, load balancer), this pool's share. Default: by provider, "
+        "from a dated table. Decides nothing: llm-router breakeven reckons with it.",
+    ] = None
     auth_type: Annotated[
         Literal["hmac", "bearer", "apiKey", "oauth", "none"], "How the router proves itself; none only on loopback."
     ] = "hmac"
@@ -113,11 +119,6 @@ class Cluster(ClusterTemplate, kw_only=True):
     endpoint: Annotated[Text, "URL of the gate, with or without /v1. Plain http only for loopback or private: true."]
 
 
-class ProviderModel(Base):
-    name: ModelName
-    context_length: Annotated[Count | None, "For models that the price data does not know."] = None
-
-
 class HealthCheck(Base):
     enabled: Annotated[bool, "A target that is not checked counts as healthy."] = True
     interval: Annotated[Duration | None, "Default: router.healthCheckInterval."] = None
@@ -130,6 +131,19 @@ class Price(Base):
 
     input_per_1k: NotNegative = field(name="inputPer1k")
     output_per_1k: NotNegative = field(name="outputPer1k")
+    cache_read_per_1k: Annotated[NotNegative | None, "Prompt tokens found in a cache. Default: inputPer1k."] = field(
+        name="cacheReadPer1k", default=None
+    )
+    cache_write_per_1k: Annotated[NotNegative | None, "Prompt tokens put into a cache. Default: inputPer1k."] = field(
+        name="cacheWritePer1k", default=None
+    )
+    as_of: Annotated[Day | None, "When somebody last looked; llm-router prices check says when it is long ago."] = None
+
+
+class ProviderModel(Base):
+    name: ModelName
+    context_length: Annotated[Count | None, "For models that the price data does not know."] = None
+    price: Annotated[Price | None, "Of this model. Default: the provider's."] = None
 
 
 class ProviderLatency(Base):

@@ -36,6 +36,11 @@ class Cost(Base):
     ] = "capacity"
     overhead_factor: Annotated[float, Meta(ge=1), "Node price times this is what a node costs."] = 1.10
     hysteresis: Hysteresis = Hysteresis()
+    baseline: Annotated[
+        Text | None,
+        "Provider or target (owner/model) that savings are measured against. Left out, for each request the cheapest "
+        "provider that may answer it.",
+    ] = None
 
 
 class Latency(Base):
@@ -95,8 +100,21 @@ class Category(Base):
     min_similarity: Annotated[
         float,
         Meta(gt=0, le=1),
-        "Similarity to an example, 0 to 1, from which on a prompt belongs to it. It counts letters, not meanings.",
+        "Similarity of letters to an example, 0 to 1, from which on a prompt belongs to it.",
     ] = 0.4
+    min_cosine: Annotated[
+        float,
+        Meta(gt=0, le=1),
+        "With router.embeddings: cosine to an example, 0 to 1, from which on a prompt belongs to it.",
+    ] = 0.6
+
+
+class Embeddings(Base):
+    """Who turns prompts into vectors, so that categories are told by what is meant."""
+
+    target: Annotated[Text, "Cluster or provider that answers /v1/embeddings. A prompt goes there only if it may."]
+    model: Annotated[ModelName, "Its embedding model."]
+    timeout: Annotated[Duration, "Time that a request waits for its vector; then letters count instead."] = Seconds(0.3)
 
 
 class Router(Base):
@@ -124,3 +142,4 @@ class Router(Base):
         dict[ModelName, dict[Text, ModelName]], "Alias → for each cluster or provider the model that stands for it."
     ] = field(default_factory=dict)
     categories: Annotated[tuple[Category, ...], "Kinds of prompts that are told by examples."] = ()
+    embeddings: Annotated[Embeddings | None, "Tell categories by meaning. Without it letters count."] = None

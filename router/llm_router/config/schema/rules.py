@@ -25,6 +25,7 @@ class Condition(Base):
         "model",
         "capability",
         "complexity",
+        "category",
         "client_region",
         "header",
     ]
@@ -41,6 +42,7 @@ class Condition(Base):
     min_complexity: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None, "complexity: the task is at least this complex, 0 to 1."
     ] = None
+    category: Annotated[Name | None, "category: the prompt belongs to this one of router.categories."] = None
     regions: Annotated[tuple[Text, ...], "client_region: the caller is in one of these."] = ()
     header: Annotated[HeaderName | None, "header: the request has it."] = None
     value: Annotated[Text | None, "header: with exactly this value; without one, any value matches."] = None

@@ -81,6 +81,7 @@ class AnthropicReader:
     def __init__(self) -> None:
         self._finish: Finish | None = None
         self._counts: dict[str, int] = {}
+        self._absurd: set[str] = set()
         self._deltas = 0
         self._tool_uses: dict[int, _ToolUse] = {}
         self._kinds = {
@@ -145,7 +146,8 @@ class AnthropicReader:
         reason = event.delta.stop_reason if event.delta is not None else None
         if reason is not None:
             self._finish = _FINISHES.get(reason, "stop")
-        usage = self._usage() if event.usage is not None else None
+        counted = self._deltas if "output_tokens" in self._absurd else None
+        usage = self._usage(counted) if event.usage is not None else None
         return Piece(delta={}, finish=self._finish if reason is not None else None, usage=usage)
 
     def _message_stop(self, _event: _Event) -> Piece | None:
@@ -163,7 +165,8 @@ class AnthropicReader:
         return Piece(delta=delta, content=True, usage=self._usage(output_tokens=self._deltas))
 
     def _count(self, stated: Mapping[str, Any] | None) -> None:
-        """Counts are cumulative: later ones replace earlier ones, absent and absurd ones replace nothing."""
+        """Counts are cumulative: later ones replace earlier ones, absent and absurd ones replace nothing. Where the
+        last one was absurd the whole counts as estimated."""
         if stated is None:
             return
         details = stated.get("output_tokens_details")
@@ -171,10 +174,13 @@ class AnthropicReader:
         for name, value in (*((name, stated.get(name)) for name in _COUNTS), ("thinking_tokens", thinking)):
             if (count := tokens(value)) is not None:
                 self._counts[name] = count
+                self._absurd.discard(name)
+            elif value is not None:
+                self._absurd.add(name)
 
     def _usage(self, output_tokens: int | None = None) -> Usage | None:
         counts = self._counts
-        if not any(name in counts for name in _INPUT_COUNTS) and output_tokens is not None:
+        if not any(name in counts for name in _INPUT_COUNTS):
             return None
         output = counts.get("output_tokens", 0) if output_tokens is None else output_tokens
         return Usage(
@@ -183,7 +189,7 @@ class AnthropicReader:
             cache_write_tokens=counts.get("cache_creation_input_tokens", 0),
             output_tokens=output,
             reasoning_tokens=min(counts.get("thinking_tokens", 0), output),
-            estimated=output_tokens is not None,
+            estimated=output_tokens is not None or bool(self._absurd),
         )
 
 

@@ -171,7 +171,7 @@ class GeminiReader:
 def usage_of(stated: object) -> Usage | None:
     """``usageMetadata``: the prompt includes what was cached, the candidates do not include the thoughts, and both
     thoughts and candidates are billed as output. ``None`` where it is absent or not to be believed."""
-    if not isinstance(stated, Mapping):
+    if not isinstance(stated, Mapping) or not stated.get("promptTokenCount"):
         return None
     names = ("promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount")
     prompt, cached, tool_use = (tokens(stated.get(name) or 0) for name in names)

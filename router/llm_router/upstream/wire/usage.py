@@ -7,8 +7,10 @@ from typing import Any
 
 from ...model import Usage
 
-MAX_TOKENS = 1_000_000_000
-"""No answer has more: a larger figure is a fault of the upstream and would end in somebody's bill."""
+MAX_TOKENS = 10_000_000
+"""No model reads or writes more: a larger figure is a fault of the upstream and would end in somebody's bill."""
+WINDOWS = 4
+"""So many context windows may prompt and answer fill: one may be configured smaller than it is, not by that much."""
 
 
 def tokens(value: object) -> int | None:
@@ -18,6 +20,11 @@ def tokens(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
         return value
     return None
+
+
+def believable(usage: Usage, context_length: int | None) -> bool:
+    """Whether a model with this window can have used as much."""
+    return context_length is None or usage.all_tokens <= WINDOWS * context_length
 
 
 def from_openai(stated: object) -> Usage | None:

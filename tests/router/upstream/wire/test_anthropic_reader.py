@@ -94,7 +94,23 @@ def test_counts_are_cumulative_and_absurd_ones_replace_nothing() -> None:
         end(None, output_tokens=5),
         end("end_turn", output_tokens=9, input_tokens=25, cache_read_input_tokens=-1, cache_creation_input_tokens=None),
     )
-    assert last.usage == Usage(input_tokens=25, cache_read_tokens=100, cache_write_tokens=5, output_tokens=9)
+    assert last.usage == Usage(
+        input_tokens=25, cache_read_tokens=100, cache_write_tokens=5, output_tokens=9, estimated=True
+    )
+
+
+@pytest.mark.parametrize("absurd", [10**12, -5, "many", 1.5])
+def test_an_absurd_output_is_counted_in_events_instead(absurd: object) -> None:
+    texts = [delta(0, "text_delta", text=text) for text in "abc"]
+    opened = block(0, type="text", text="")
+    *_, last = read_all(AnthropicReader(), START, opened, *texts, end("end_turn", output_tokens=absurd))
+    assert last.usage is not None
+    assert (last.usage.output_tokens, last.usage.estimated) == (3, True)
+
+
+def test_without_a_prompts_count_there_is_no_usage() -> None:
+    *_, last = read_all(AnthropicReader(), end("end_turn", output_tokens=9))
+    assert last.usage is None
 
 
 def test_thinking_is_reasoning_and_its_signature_is_nothing() -> None:

@@ -166,7 +166,8 @@ def test_usage_alone_and_nothing_at_all() -> None:
     ("stated", "usage"),
     [
         (None, None),
-        ({}, Usage()),
+        ({}, None),
+        ({"candidatesTokenCount": 7}, None),
         (
             {
                 "promptTokenCount": 100,

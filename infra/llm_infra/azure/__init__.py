@@ -1,0 +1,1 @@
+"""AKS and what it needs, all in one resource group."""

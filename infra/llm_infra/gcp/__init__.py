@@ -1,0 +1,1 @@
+"""GKE Standard and what it needs."""

@@ -1,0 +1,1 @@
+"""From the cloud stacks' outputs to a router that runs."""

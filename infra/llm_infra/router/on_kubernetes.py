@@ -1,0 +1,80 @@
+"""The router's configuration and keys in the chosen cluster, and the Application by which Argo CD deploys its chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core.v1 import Secret
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from .. import contract
+from ..component import Component
+from ..services import argocd
+from ..services.applications import CASCADE
+from ..settings.model import GitOps
+
+CONFIG_SECRET, KEYS_SECRET, ENVIRONMENT_SECRET = "llm-router-config", "llm-router-gate-keys", "llm-router-environment"
+CHART = "charts/router"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterOnKubernetesArgs:
+    """``config`` and ``keys`` are the two files' texts; ``environment``: what ``${…}`` in ``config`` stands for."""
+
+    host: str
+    image: str
+    gitops: GitOps
+    config: pulumi.Input[str]
+    keys: str
+    gate_keys: pulumi.Input[Mapping[str, str]]
+    environment: pulumi.Input[Mapping[str, str]]
+
+
+class RouterOnKubernetes(Component):
+    """To be made with the cluster's Kubernetes provider in ``opts.providers``."""
+
+    def __init__(self, name: str, args: RouterOnKubernetesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        secrets = [
+            self._secret(CONFIG_SECRET, {"router.yaml": args.config, "keys.yaml": args.keys}),
+            self._secret(KEYS_SECRET, args.gate_keys),
+            self._secret(ENVIRONMENT_SECRET, args.environment),
+        ]
+        repository, _, tag = args.image.rpartition(":")
+        values = {
+            "host": args.host,
+            "image": {"repository": repository, "tag": tag},
+            "existingSecrets": {"config": CONFIG_SECRET, "gateKeys": KEYS_SECRET, "environment": ENVIRONMENT_SECRET},
+        }
+        source = {
+            "repoURL": args.gitops.repo_url,
+            "targetRevision": args.gitops.revision,
+            "path": CHART,
+            "helm": {"releaseName": "llm-router", "valuesObject": values},
+        }
+        CustomResource(
+            name,
+            api_version=argocd.API_VERSION,
+            kind="Application",
+            metadata=ObjectMetaArgs(name="llm-router", namespace=contract.ARGOCD_NAMESPACE, finalizers=[CASCADE]),
+            spec={
+                "project": argocd.WORKLOAD_PROJECT,
+                "source": source,
+                "destination": {"server": argocd.IN_CLUSTER, "namespace": contract.ROUTER_NAMESPACE},
+                "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["ServerSideApply=true"]},
+            },
+            opts=self.own(depends_on=secrets),
+        )
+        self.done(url=f"https://{args.host}")
+
+    def _secret(self, name: str, data: pulumi.Input[Mapping[str, pulumi.Input[str]]]) -> Secret:
+        return Secret(
+            name,
+            metadata=ObjectMetaArgs(name=name, namespace=contract.ROUTER_NAMESPACE),
+            type="Opaque",
+            string_data=data,
+            opts=self.own(),
+        )

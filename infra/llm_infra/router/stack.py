@@ -1,0 +1,101 @@
+"""The router stack's program, step by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.provider import Provider
+
+from ..errors import SettingsError
+from ..stack import config_value
+from . import cloud_init, merging, settings, stacks
+from .on_kubernetes import RouterOnKubernetes, RouterOnKubernetesArgs
+from .settings import RouterSettings
+from .stacks import Stack
+
+SCHEMA_FILE = Path(__file__).parents[3] / "router" / "router.schema.json"
+
+
+def run(folder: Path) -> None:
+    """``folder`` holds base.yaml and keys.yaml."""
+    try:
+        chosen = settings.load(config_value, folder)
+        clouds = stacks.read(chosen.stacks)
+        config = _merged(chosen, clouds)
+    except SettingsError as error:
+        lines = "\n".join(f"  {problem}" for problem in error.problems)
+        raise pulumi.RunError(f"the router's configuration cannot be made:\n{lines}") from None
+    gate_keys = _gate_keys(clouds)
+    environment = pulumi.Config("llm-router").get_secret_object("providerKeys") or pulumi.Output.secret({})
+    pulumi.export("routerConfig", config)
+    pulumi.export("gateKeys", gate_keys)
+    pulumi.export("delegations", pulumi.Output.all(*(cloud.name_servers for cloud in clouds)).apply(_joined))
+    if chosen.delivery == "kubernetes":
+        _on_kubernetes(chosen, clouds, config, gate_keys, environment)
+    if chosen.delivery == "vm":
+        pulumi.export("cloudInit", _cloud_init(chosen, config, gate_keys, environment))
+
+
+def _merged(chosen: RouterSettings, clouds: list[Stack]) -> str:
+    schema = json.loads(SCHEMA_FILE.read_text())
+    base = chosen.base
+    if chosen.delivery == "kubernetes":
+        # Elsewhere the router keeps to loopback, behind a proxy of its own machine.
+        base = {**base, "server": {"host": "0.0.0.0", **base.get("server", {})}}  # noqa: S104 - in a pod
+    config = merging.merged(base, [cloud.fragment for cloud in clouds], schema)
+    return merging.text(config, [cloud.cloud for cloud in clouds])
+
+
+def _gate_keys(clouds: list[Stack]) -> pulumi.Output[dict[str, str]]:
+    return pulumi.Output.secret(pulumi.Output.all(*(cloud.gate_keys for cloud in clouds)).apply(_joined))
+
+
+def _joined(parts: list[Any]) -> dict[str, Any]:
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _on_kubernetes(
+    chosen: RouterSettings,
+    clouds: list[Stack],
+    config: str,
+    gate_keys: pulumi.Output[dict[str, str]],
+    environment: pulumi.Output[Mapping[str, str]],
+) -> None:
+    found = [cloud for cloud in clouds if cloud.cloud == chosen.on_cloud]
+    if not found:
+        raise pulumi.RunError(f"onCloud: no stack of {chosen.on_cloud} is up: name one of {[c.cloud for c in clouds]}")
+    provider = Provider("router", kubeconfig=found[0].kubeconfig, cluster_identifier=found[0].name)
+    args = RouterOnKubernetesArgs(
+        host=chosen.host,
+        image=chosen.image,
+        gitops=chosen.gitops,
+        config=config,
+        keys=chosen.keys,
+        gate_keys=gate_keys,
+        environment=environment,
+    )
+    RouterOnKubernetes("router", args, pulumi.ResourceOptions(providers=[provider]))
+
+
+def _cloud_init(
+    chosen: RouterSettings,
+    config: str,
+    gate_keys: pulumi.Output[dict[str, str]],
+    environment: pulumi.Output[Mapping[str, str]],
+) -> pulumi.Output[str]:
+    def document(known: list[Any]) -> str:
+        machine = cloud_init.Machine(
+            host=chosen.host,
+            image=chosen.image,
+            config=config,
+            keys=chosen.keys,
+            secrets=known[0],
+            environment=known[1],
+        )
+        return cloud_init.document(machine)
+
+    return pulumi.Output.secret(pulumi.Output.all(gate_keys, environment).apply(document))

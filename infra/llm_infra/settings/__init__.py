@@ -1,0 +1,1 @@
+"""A stack's configuration: read, checked as a whole, and handed on as frozen values."""

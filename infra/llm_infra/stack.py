@@ -1,0 +1,64 @@
+"""Between a Pulumi program and the library: configuration in, outputs out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pulumi
+
+from . import estimate, fragment
+from .clouds import Cloud
+from .errors import SettingsError
+from .gate_keys import GateKeys, GateKeysArgs
+from .settings.load import load
+from .settings.model import Platform
+
+
+def platform_of_stack(cloud: Cloud) -> Platform:
+    """The stack's configuration. Ends the program with one line for each problem."""
+    try:
+        loaded = load(cloud, config_value, today=date.today())
+    except SettingsError as error:
+        lines = "\n".join(f"  {problem}" for problem in error.problems)
+        raise pulumi.RunError(
+            f"the configuration of the stack {pulumi.get_stack()} cannot be built:\n{lines}"
+        ) from None
+    for warning in loaded.warnings:
+        pulumi.log.warn(warning)
+    return loaded.platform
+
+
+def config_value(full_key: str) -> str | None:
+    namespace, key = full_key.split(":", 1)
+    return pulumi.Config(namespace).get(key)
+
+
+def gate_keys(platform: Platform, component: pulumi.ComponentResource) -> dict[str, GateKeys]:
+    """A pair of keys for each pool, by the pool's name."""
+    opts = pulumi.ResourceOptions(parent=component)
+    names = [platform.pool_name(pool.kind) for pool in platform.pools]
+    return {
+        name: GateKeys(name, GateKeysArgs(pool=name, generation=platform.gate_key_generation), opts) for name in names
+    }
+
+
+def export(
+    platform: Platform,
+    *,
+    kubeconfig: pulumi.Output[str],
+    registry_url: pulumi.Input[str],
+    name_servers: Mapping[str, Any],
+    keys: Mapping[str, GateKeys],
+) -> None:
+    """The outputs, the same ones on each cloud. ``gateKeys`` alone is secret: file name → the router's current key."""
+    pulumi.export("cluster", platform.cluster)
+    pulumi.export("kubeconfig", kubeconfig)
+    pulumi.export("registryUrl", registry_url)
+    pulumi.export("nameServers", dict(name_servers))
+    pulumi.export("hosts", {pool.kind: platform.host(pool.kind) for pool in platform.pools})
+    pulumi.export("routerFragment", fragment.of(platform))
+    current = {fragment.secret_name(pool): key.current for pool, key in keys.items()}
+    pulumi.export("gateKeys", pulumi.Output.secret(current))
+    pulumi.export("monthlyEstimate", estimate.monthly(platform).as_output())

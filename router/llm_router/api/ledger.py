@@ -1,0 +1,80 @@
+"""What was spent and saved, for the operator: reports over the ledger, its last records, and how it is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..config.moments import iso
+from ..errors import ClientError, NoTarget
+from ..execution.generation import Generation
+from ..pricing.records import Record
+from ..pricing.savings import CHEAPEST, Query, Tallies, report
+from ..pricing.savings_query import query_of
+from ..state.ledger.store import StoreUnavailable
+
+SHOWN_RECORDS = 200
+
+
+def ledger_routes(generation: Callable[[], Generation]) -> list[Route]:
+    async def requests(_request: Request) -> Response:
+        return JSONResponse([_record(record) for record in generation().ledger.recent(SHOWN_RECORDS)])
+
+    async def savings(request: Request) -> Response:
+        current = generation()
+        query = _query(request, current.unix_time())
+        tallies, complete = await _tallies(current, query)
+        kept_in = "memory" if current.journal is None else current.journal.backend
+        shown = report(
+            tallies,
+            query,
+            ledger=kept_in,
+            baseline=current.policy.baseline or CHEAPEST,
+            complete=complete,
+            now=current.unix_time(),
+        )
+        return JSONResponse(shown)
+
+    async def state(_request: Request) -> Response:
+        current = generation()
+        kept = {"kept": len(current.ledger), "duplicates": current.ledger.duplicates}
+        if current.journal is None:
+            return JSONResponse({"backend": "memory", "up": True, **kept})
+        return JSONResponse(current.journal.state() | kept)
+
+    return [
+        Route("/admin/requests", requests),
+        Route("/admin/savings", savings),
+        Route("/admin/ledger", state),
+    ]
+
+
+def _query(request: Request, now: float) -> Query:
+    given = request.query_params
+    unknown = sorted(given.keys() - {"since", "until", "by"})
+    if unknown:
+        raise ClientError(400, "invalid_request_error", f"There is no {unknown[0]!r}: since, until and by are.")
+    try:
+        return query_of(since=given.get("since"), until=given.get("until"), by=given.get("by"), now=now)
+    except ValueError as error:
+        raise ClientError(400, "invalid_request_error", str(error)) from error
+
+
+async def _tallies(generation: Generation, query: Query) -> tuple[Tallies, bool]:
+    if generation.journal is None:
+        return generation.ledger.tallies(query)
+    try:
+        return await generation.journal.read(lambda store: store.tallies(query)), True
+    except StoreUnavailable as error:
+        raise NoTarget(503, "ledger_unavailable", f"The ledger cannot be read: {error}") from error
+
+
+def _record(record: Record) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(record)
+    at = {"started_at": iso(record.started_at), "settled_at": iso(record.settled_at)}
+    return shown | at | {"savings_usd": record.savings_usd}

@@ -1,0 +1,239 @@
+"""What a cloud adds to a resource that it has made: ids, endpoints, certificates."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+ACCOUNT = "123456789012"
+PROJECT = "demo-project"
+SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
+TENANT = "00000000-0000-0000-0000-000000000002"
+REGION = "us-west-2"
+
+#: Where a test runs a real Kubernetes API server, every emulated cluster is that one.
+API_SERVER, API_SERVER_CA = "EMULATED_API_SERVER", "EMULATED_API_SERVER_CA"
+
+State = dict[str, Any]
+
+
+def of(token: str, name: str, inputs: State) -> tuple[str, State]:
+    """Id and outputs, the same ones for the same token and name. ``name``: the resource's, where it has no other."""
+    cloud, kind = token.split(":")[0], token.rsplit(":", 1)[1]
+    ident, added = _CLOUDS[cloud](token, kind, name, inputs)
+    return ident, {**inputs, **added, **_SPECIAL.get(token, _nothing)(name, {**inputs, **added})}
+
+
+def digest(*parts: str, length: int = 8) -> str:
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:length]
+
+
+def ca_base64() -> str:
+    made_up = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nc3RhbmQtaW4=\n-----END CERTIFICATE-----\n").decode()
+    return os.environ.get(API_SERVER_CA, made_up)
+
+
+def server(made_up: str) -> str:
+    return os.environ.get(API_SERVER, made_up)
+
+
+# ---------------------------------------------------------------- each cloud's habits
+
+_AWS_PREFIXES = {
+    "Vpc": "vpc",
+    "Subnet": "subnet",
+    "InternetGateway": "igw",
+    "RouteTable": "rtb",
+    "NatGateway": "nat",
+    "Eip": "eipalloc",
+    "LaunchTemplate": "lt",
+    "VpcEndpoint": "vpce",
+}
+
+
+def _aws(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
+    service = token.split(":")[1].split("/")[0]
+    own = inputs.get("name") or name
+    ident = f"{_AWS_PREFIXES[kind]}-{digest(token, name, length=17)}" if kind in _AWS_PREFIXES else own
+    region = "" if service == "iam" else REGION
+    return ident, {"arn": f"arn:aws:{service}:{region}:{ACCOUNT}:{kind.lower()}/{ident}", "name": own}
+
+
+def _gcp(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
+    place = inputs.get("location") or inputs.get("region") or "global"
+    own = inputs.get("name") or inputs.get("accountId") or inputs.get("secretId") or inputs.get("repositoryId") or name
+    ident = f"projects/{PROJECT}/locations/{place}/{kind[0].lower()}{kind[1:]}s/{own}"
+    return ident, {"name": own, "selfLink": f"https://www.googleapis.com/v1/{ident}", "project": PROJECT}
+
+
+def _azure(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
+    group = inputs.get("resourceGroupName", name)
+    base = f"{SUBSCRIPTION}/resourceGroups/{group}"
+    own = name
+    for key in (f"{kind[0].lower()}{kind[1:]}Name", "resourceName", "agentPoolName", "zoneName", "resourceGroupName"):
+        if key in inputs and not (key == "resourceGroupName" and kind != "ResourceGroup"):
+            own = inputs[key]
+    if kind == "AgentPool":
+        own = inputs.get("agentPoolName", name)
+        base += f"/providers/Microsoft.ContainerService/managedClusters/{inputs['resourceName']}"
+    path = base if kind == "ResourceGroup" else f"{base}/providers/Microsoft.{token.split(':')[1]}/{kind}/{own}"
+    return path, {"name": own, "provisioningState": "Succeeded"}
+
+
+def _kubernetes(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
+    metadata = inputs.get("metadata") or {}
+    own, namespace = metadata.get("name") or inputs.get("name") or name, metadata.get("namespace")
+    return f"{namespace}/{own}" if namespace else own, {}
+
+
+def _random(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
+    secret = hashlib.sha256(name.encode()).digest()[: int(inputs["length"])]
+    return digest(name), {"base64": base64.b64encode(secret).decode(), "hex": secret.hex()}
+
+
+_CLOUDS: dict[str, Callable[[str, str, str, State], tuple[str, State]]] = {
+    "aws": _aws,
+    "gcp": _gcp,
+    "azure-native": _azure,
+    "kubernetes": _kubernetes,
+    "random": _random,
+    "pulumi": lambda token, kind, name, inputs: (digest(token, name), {}),
+}
+
+# ---------------------------------------------------------------- what some types add
+
+
+def _nothing(name: str, state: State) -> State:
+    return {}
+
+
+def _eks(name: str, state: State) -> State:
+    ident = digest(name, length=32).upper()
+    return {
+        "endpoint": server(f"https://{ident}.gr7.{REGION}.eks.amazonaws.com"),
+        "certificateAuthority": {"data": ca_base64()},
+        "identities": [{"oidcs": [{"issuer": f"https://oidc.eks.{REGION}.amazonaws.com/id/{ident}"}]}],
+        "status": "ACTIVE",
+    }
+
+
+def _node_group(name: str, state: State) -> State:
+    group = f"eks-{name}-{digest(name)}"
+    return {
+        "nodeGroupName": state.get("nodeGroupName", name),
+        "resources": [{"autoscalingGroups": [{"name": group}]}],
+        "status": "ACTIVE",
+    }
+
+
+def _gke(name: str, state: State) -> State:
+    made_up = f"gke-{digest(name, length=12)}.us-central1.gke.goog"
+    endpoint = server(made_up).removeprefix("https://")
+    dns = {"endpoint": endpoint, "allowExternalTraffic": True}
+    return {
+        "endpoint": "203.0.113.10",
+        "masterAuth": {"clusterCaCertificate": ca_base64()},
+        "controlPlaneEndpointsConfig": {**state.get("controlPlaneEndpointsConfig", {}), "dnsEndpointConfig": dns},
+        "nodePools": [],
+    }
+
+
+def _aks(name: str, state: State) -> State:
+    issuer = f"https://eastus.oic.prod-aks.azure.com/{TENANT}/{digest(name)}/"
+    kubelet = {"objectId": digest(name, "kubelet"), "clientId": digest(name, "client")}
+    users = (state.get("identity") or {}).get("userAssignedIdentities") or []
+    identity = {"type": "UserAssigned", "userAssignedIdentities": {user: {} for user in users}}
+    return {
+        "fqdn": server(f"https://{name}.hcp.eastus.azmk8s.io").removeprefix("https://"),
+        "oidcIssuerProfile": {"enabled": True, "issuerURL": issuer},
+        "identityProfile": {"kubeletidentity": kubelet},
+        # A list going in, a map coming out.
+        "identity": identity,
+        "nodeResourceGroup": f"MC_{name}",
+    }
+
+
+_SPECIAL: dict[str, Callable[[str, State], State]] = {
+    "aws:eks/cluster:Cluster": _eks,
+    "aws:eks/nodeGroup:NodeGroup": _node_group,
+    "aws:ec2/launchTemplate:LaunchTemplate": lambda name, state: {"latestVersion": 1},
+    "aws:ecr/repository:Repository": lambda name, state: {
+        "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{state['name']}"
+    },
+    "aws:route53/zone:Zone": lambda name, state: {"nameServers": [f"ns-{i}.awsdns-{i}.example" for i in range(1, 5)]},
+    "gcp:container/cluster:Cluster": _gke,
+    "gcp:serviceaccount/account:Account": lambda name, state: {
+        "email": f"{state['accountId']}@{PROJECT}.iam.gserviceaccount.com",
+        "member": f"serviceAccount:{state['accountId']}@{PROJECT}.iam.gserviceaccount.com",
+    },
+    "gcp:dns/managedZone:ManagedZone": lambda name, state: {
+        "nameServers": [f"ns-cloud-a{i}.googledomains.example." for i in range(1, 5)]
+    },
+    "azure-native:containerservice:ManagedCluster": _aks,
+    "azure-native:containerregistry:Registry": lambda name, state: {"loginServer": f"{state['name']}.azurecr.io"},
+    "azure-native:managedidentity:UserAssignedIdentity": lambda name, state: {
+        "clientId": digest(name, "client"),
+        "principalId": digest(name, "principal"),
+        "tenantId": TENANT,
+    },
+    "azure-native:dns:Zone": lambda name, state: {"nameServers": [f"ns{i}-01.azure-dns.example." for i in range(1, 5)]},
+    "azure-native:keyvault:Vault": lambda name, state: {
+        "properties": {**state["properties"], "vaultUri": f"https://{state['name']}.vault.azure.net/"}
+    },
+}
+
+
+def calls(token: str, args: State) -> State:
+    """Answers of the functions that the programs call. ``KeyError``: not emulated."""
+    kubeconfig = {
+        "clusters": [
+            {
+                "name": args.get("resourceName", ""),
+                "cluster": {
+                    "server": server("https://aks.example:443"),
+                    "certificate-authority-data": ca_base64(),
+                },
+            }
+        ]
+    }
+    known: dict[str, State] = {
+        "aws:index/getAvailabilityZones:getAvailabilityZones": {
+            "names": [f"{REGION}{zone}" for zone in "abc"],
+            "id": REGION,
+        },
+        "aws:index/getCallerIdentity:getCallerIdentity": {
+            "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/session",
+            "accountId": ACCOUNT,
+            "id": ACCOUNT,
+            "userId": "AROA",
+        },
+        "aws:iam/getSessionContext:getSessionContext": {
+            "arn": args.get("arn", ""),
+            "issuerArn": re.sub(r"sts::(\d+):assumed-role/(.*)/.*", r"iam::\1:role/\2", args.get("arn", "")),
+            "id": "session",
+            "issuerId": "",
+            "issuerName": "",
+            "sessionName": "",
+        },
+        "gcp:organizations/getProject:getProject": {
+            "number": "1234567890",
+            "projectId": PROJECT,
+            "billingAccount": "0A0A0A-0B0B0B-0C0C0C",
+            "id": PROJECT,
+        },
+        "azure-native:authorization:getClientConfig": {
+            "clientId": "client",
+            "objectId": "deployer",
+            "subscriptionId": SUBSCRIPTION.rsplit("/", 1)[1],
+            "tenantId": TENANT,
+        },
+        "azure-native:containerservice:listManagedClusterUserCredentials": {
+            "kubeconfigs": [{"name": "user", "value": base64.b64encode(json.dumps(kubeconfig).encode()).decode()}]
+        },
+    }
+    return known[token]

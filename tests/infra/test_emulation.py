@@ -1,0 +1,90 @@
+"""The stand-ins refuse what clouds refuse: otherwise nothing that passes them would mean anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.infra.emulation import check, outputs, sdk
+
+GROUP: dict[str, Any] = {
+    "clusterName": "c",
+    "nodeRoleArn": "arn:aws:iam::1:role/r",
+    "subnetIds": ["subnet-1"],
+    "scalingConfig": {"minSize": 0, "maxSize": 1, "desiredSize": 0},
+    "capacityType": "SPOT",
+    "instanceTypes": ["g4dn.xlarge"],
+    "taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}],
+}
+EKS_GROUP = "aws:eks/nodeGroup:NodeGroup"
+
+
+def problems(token: str, inputs: dict[str, Any]) -> list[str]:
+    return check.problems(sdk.package(token.split(":")[0]), token, inputs)
+
+
+def test_what_is_right_passes() -> None:
+    assert problems(EKS_GROUP, GROUP) == []
+    assert problems(EKS_GROUP, {**GROUP, "nodeRoleArn": check.UNKNOWN, "subnetIds": check.UNKNOWN}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"capacityTyp": "SPOT"}, "capacityTyp: unknown property, did you mean capacityType?"),
+        ({"scalingConfig": {"minSize": 0, "maxSize": 1}}, "scalingConfig.desiredSize: missing required property"),
+        ({"scalingConfig": {"minSize": 0.5, "maxSize": 1, "desiredSize": 0}}, "scalingConfig.minSize: expected int"),
+        ({"instanceTypes": "g4dn.xlarge"}, "instanceTypes: expected a list"),
+        ({"labels": {"a": ["b"]}}, "labels.a: expected str"),
+        ({"capacityType": "SPOTTY"}, "capacityType: expected one of CAPACITY_BLOCK, ON_DEMAND, SPOT"),
+        ({"instanceTypes": ["g4dn.huge"]}, "instanceTypes[]: expected one of"),
+        (
+            {"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]},
+            "taints[].effect: expected one of NO_EXECUTE, NO_SCHEDULE, PREFER_NO_SCHEDULE, got 'NoSchedule'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_path(changes: dict[str, Any], message: str) -> None:
+    (problem,) = problems(EKS_GROUP, {**GROUP, **changes})
+    assert problem.startswith(message)
+
+
+def test_enumerations_of_azure_are_judged() -> None:
+    pool = {"resourceGroupName": "g", "resourceName": "c", "mode": "Users"}
+    (problem,) = problems("azure-native:containerservice:AgentPool", pool)
+    assert problem == "mode: expected one of Gateway, System, User, got 'Users'"
+
+
+def test_a_zone_without_t4s_is_refused() -> None:
+    pool = {
+        "cluster": "c",
+        "nodeLocations": ["us-central1-z"],
+        "nodeConfig": {"guestAccelerators": [{"type": "nvidia-tesla-t4", "count": 1}]},
+    }
+    assert problems("gcp:container/nodePool:NodePool", pool) == [
+        "nodeLocations[]: us-central1-z has no nvidia-tesla-t4"
+    ]
+
+
+def test_an_unknown_type_is_refused_and_a_custom_resource_left_to_the_cluster() -> None:
+    assert problems("aws:eks/nodePool:NodePool", {}) == ["unknown resource type aws:eks/nodePool:NodePool"]
+    assert problems("kubernetes:argoproj.io/v1alpha1:Application", {"apiVersion": "x", "kind": "y"}) == []
+
+
+def test_kubernetes_objects_are_judged_by_their_own_schema() -> None:
+    token = "kubernetes:core/v1:Namespace"
+    assert problems(token, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}) == []
+    assert problems(token, {"metadata": {"nam": "n"}}) == ["metadata.nam: unknown property, did you mean name?"]
+
+
+def test_the_same_resource_has_the_same_id_and_another_one_another() -> None:
+    one = outputs.of("aws:ec2/vpc:Vpc", "a", {})
+    assert one == outputs.of("aws:ec2/vpc:Vpc", "a", {})
+    assert one[0] != outputs.of("aws:ec2/vpc:Vpc", "b", {})[0]
+    assert one[0].startswith("vpc-")
+
+
+def test_a_function_that_is_not_emulated_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        outputs.calls("aws:ec2/getAmi:getAmi", {})

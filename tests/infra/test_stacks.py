@@ -1,0 +1,203 @@
+"""What holds of every stack as it is shipped: the programs run whole, against clouds that refuse what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from llm_infra import contract
+from llm_infra.clouds import CLOUDS
+from tests.infra import programs
+from tests.infra.emulation import sdk
+from tests.infra.programs import Recorded, Registered
+
+STACKS = [(cloud, stack) for cloud in CLOUDS for stack in ("dev", "prod")]
+#: What tags are called; a notification channel's ``labels`` are something else.
+TAG_KEYS = {"aws": ("tags",), "azure-native": ("tags",), "gcp": ("userLabels", "resourceLabels", "labels")}
+
+
+@pytest.fixture(params=STACKS, ids=["-".join(stack) for stack in STACKS])
+def recorded(request: pytest.FixtureRequest) -> Recorded:
+    return programs.as_shipped(*request.param)
+
+
+@pytest.fixture(params=CLOUDS)
+def dev(request: pytest.FixtureRequest) -> Recorded:
+    return programs.as_shipped(request.param, "dev")
+
+
+def taggable(recorded: Recorded) -> Iterator[tuple[Registered, str]]:
+    for resource in recorded.resources:
+        package = resource.type.split(":")[0]
+        if not resource.custom or package not in ("aws", "gcp", "azure-native"):
+            continue
+        args = sdk.package(package).arguments(resource.type)
+        assert args is not None
+        keys = [key for key in TAG_KEYS[package] if key in sdk.properties(args)]
+        if keys:
+            yield resource, keys[0]
+
+
+def test_every_resource_is_in_a_component_of_its_own_package(recorded: Recorded) -> None:
+    by_urn = {resource.urn: resource for resource in recorded.resources}
+    orphans = []
+    for resource in recorded.resources:
+        if resource.type != "pulumi:pulumi:Stack" and by_urn[resource.parent].type == "pulumi:pulumi:Stack":
+            orphans.append(resource.type)
+        assert resource.custom or resource.type.startswith(("llm-platform:index:", "pulumi:pulumi:Stack"))
+    assert [kind.removeprefix("llm-platform:index:") for kind in orphans] in (
+        ["AwsPlatform"],
+        ["GcpPlatform"],
+        ["AzurePlatform"],
+    )
+
+
+def test_every_component_registers_outputs(recorded: Recorded) -> None:
+    for resource in recorded.resources:
+        if resource.type.startswith("llm-platform:index:"):
+            assert recorded.outputs.get(resource.urn), resource.urn
+
+
+def test_whatever_can_carry_tags_carries_ours(recorded: Recorded) -> None:
+    seen = 0
+    for resource, key in taggable(recorded):
+        tags = resource.inputs.get(key) or {}
+        assert {"project", "environment", "cluster", "managed-by"} <= set(tags), (resource.type, resource.name, key)
+        seen += 1
+    assert seen > 5
+
+
+def test_no_two_resources_have_one_urn(recorded: Recorded) -> None:
+    urns = [resource.urn for resource in recorded.resources if "pulumi:Stack" not in resource.type]
+    assert len(urns) == len(set(urns))
+
+
+def test_gate_keys_are_secret_wherever_they_go(recorded: Recorded) -> None:
+    assert recorded.secret_stack_outputs == {"gateKeys"}
+    keys = set(recorded.stack_outputs["gateKeys"].values())
+    assert len(keys) == 2
+    found = 0
+    for resource in recorded.resources:
+        for path, value in flattened(resource.inputs):
+            if any(key in str(value) for key in keys):
+                assert any(path.startswith(secret) for secret in resource.secrets), (resource.urn, path)
+                found += 1
+    assert found >= 2
+    plain = {key: value for key, value in recorded.stack_outputs.items() if key != "gateKeys"}
+    assert not any(key in json.dumps(plain) for key in keys)
+
+
+def flattened(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from flattened(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from flattened(item, f"{path}[]")
+    else:
+        yield path, value
+
+
+def test_the_outputs_are_the_same_ones_on_each_cloud(recorded: Recorded) -> None:
+    assert set(recorded.stack_outputs) == {
+        "cluster",
+        "kubeconfig",
+        "registryUrl",
+        "nameServers",
+        "hosts",
+        "routerFragment",
+        "gateKeys",
+        "monthlyEstimate",
+    }
+    hosts = recorded.stack_outputs["hosts"]
+    assert set(recorded.stack_outputs["nameServers"]) == set(hosts.values())
+    fragment = recorded.stack_outputs["routerFragment"]
+    assert {cluster["endpoint"] for cluster in fragment["clusters"]} == {f"https://{host}" for host in hosts.values()}
+
+
+def test_the_kubeconfig_holds_no_secret(recorded: Recorded) -> None:
+    (user,) = json.loads(recorded.stack_outputs["kubeconfig"])["users"]
+    assert set(user["user"]) == {"exec"}
+
+
+def test_prod_is_protected_and_dev_can_go(recorded: Recorded) -> None:
+    (cluster,) = [
+        resource
+        for kind in ("eks/cluster:Cluster", "container/cluster:Cluster", ":ManagedCluster")
+        for resource in recorded.of(kind)
+    ]
+    production = recorded.stack == "prod"
+    assert cluster.options["protect"] is production
+    if "azure" in cluster.type:
+        assert len(recorded.of("ManagementLockByScope")) == production
+    else:
+        assert cluster.inputs["deletionProtection"] is production
+
+
+def test_keys_reach_the_cluster_by_one_way_only(recorded: Recorded) -> None:
+    """dev: Pulumi writes the Secrets; prod: external-secrets brings them from the cloud's store."""
+    secrets = [s.inputs["metadata"]["name"] for s in recorded.of("kubernetes:core/v1:Secret")]
+    gates = [name for name in secrets if name.endswith("-gate")]
+    assert len(gates) == (0 if recorded.stack == "prod" else 2)
+    assert "in-cluster" in secrets
+    annotations = recorded.one("kubernetes:core/v1:Secret", "cluster-secret").inputs["metadata"]["annotations"]
+    assert annotations["gate_key_delivery"] == ("external-secrets" if recorded.stack == "prod" else "kubernetes")
+
+
+def test_a_gate_secret_has_two_keys_with_their_ids(dev: Recorded) -> None:
+    (secret, _) = sorted(
+        (s for s in dev.of("kubernetes:core/v1:Secret") if s.inputs["metadata"]["name"].endswith("-gate")),
+        key=lambda s: len(s.inputs["metadata"]["name"]),
+    )
+    data = secret.inputs["stringData"]
+    pool = secret.inputs["metadata"]["name"].removesuffix("-gate")
+    assert tuple(sorted(data)) == tuple(sorted(contract.GATE_SECRET_ENTRIES))
+    assert (data["current-id"], data["next-id"]) == (f"{pool}.1", f"{pool}.2")
+    assert data["current"] != data["next"]
+    assert secret.inputs["metadata"]["namespace"] == "llm"
+
+
+def test_what_is_in_the_cluster_goes_with_the_cluster_but_the_root(dev: Recorded) -> None:
+    """The root Application is deleted for real, so that Argo CD takes down load balancers and volumes first."""
+    for resource in dev.resources:
+        if resource.type.startswith("kubernetes:"):
+            is_root = resource.inputs.get("metadata", {}).get("name") == "root"
+            assert bool(resource.options["deleted_with"]) is not is_root, resource.urn
+    root = next(r for r in dev.of(":Application") if r.inputs["metadata"]["name"] == "root")
+    assert root.inputs["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+    assert any("Release" in urn for urn in root.depends_on)
+
+
+def test_argo_cd_may_do_no_more_than_it_has_to(dev: Recorded) -> None:
+    projects = {p.inputs["metadata"]["name"]: p.inputs["spec"] for p in dev.of(":AppProject")}
+    assert set(projects) == {"bootstrap", "platform", "workloads"}
+    for name, spec in projects.items():
+        assert "*" not in json.dumps(spec), name
+        namespaces = {destination["namespace"] for destination in spec["destinations"]}
+        assert ("argocd" in namespaces) is (name == "bootstrap")
+    assert projects["bootstrap"]["clusterResourceWhitelist"] == []
+    assert projects["workloads"]["clusterResourceWhitelist"] == []
+
+
+def test_namespaces_say_what_their_pods_may(dev: Recorded) -> None:
+    levels = {
+        n.inputs["metadata"]["name"]: n.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for n in dev.of(":Namespace")
+    }
+    assert levels == {"argocd": "baseline", "platform": "privileged", "llm": "restricted", "llm-router": "restricted"}
+
+
+def test_git_learns_what_was_made(dev: Recorded) -> None:
+    metadata = dev.one("kubernetes:core/v1:Secret", "cluster-secret").inputs["metadata"]
+    assert metadata["labels"]["argocd.argoproj.io/secret-type"] == "cluster"
+    annotations = metadata["annotations"]
+    assert all(isinstance(value, str) and value for value in annotations.values()), annotations
+    assert annotations["registry_url"] == dev.stack_outputs["registryUrl"]
+    assert annotations["cpu_host"] == dev.stack_outputs["hosts"]["cpu"]
+
+
+def test_everything_in_the_cluster_waits_for_nodes(dev: Recorded) -> None:
+    (provider,) = dev.of("pulumi:providers:kubernetes")
+    assert any("ool" in urn or "nodeGroup" in urn for urn in provider.depends_on)
