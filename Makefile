@@ -33,7 +33,7 @@ demo: .venv/.installed  ## run the router on local llama.cpp clusters (ARGS=--on
 .PHONY: test
 test: .venv/.installed-dev  ## run the whole default suite; Debian packages are installed where possible
 	@scripts/debian-packages.sh test
-	$(BIN)/pytest -m 'not built' $(ARGS)
+	$(BIN)/pytest -m 'not built and not nightly' $(ARGS)
 
 .PHONY: test-full
 test-full: .venv/.installed-dev tools  ## run everything, what needs the built tools too (the first build takes minutes)
@@ -42,7 +42,7 @@ test-full: .venv/.installed-dev tools  ## run everything, what needs the built t
 
 .PHONY: test-fast
 test-fast: .venv/.installed-dev  ## run the tests that are quick: the inner loop
-	$(BIN)/pytest -m 'not slow and not e2e and not built' $(ARGS)
+	$(BIN)/pytest -m 'not slow and not e2e and not built and not nightly' $(ARGS)
 
 .PHONY: check
 check: .venv/.installed-dev docs  ## lint, types, import rules, shell scripts, generated files, docs

@@ -195,6 +195,7 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "admin": lambda c: c.admin,
         "ledger": lambda c: c.ledger,
         "router.timeouts.connect": lambda c: c.router.timeouts.connect,
+        "state": lambda c: c.state,
     }
     changed = [path for path, get in fixed.items() if get(old) != get(new)]
     if changed:

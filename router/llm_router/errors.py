@@ -7,7 +7,8 @@
     └── AttemptFailed               one send to one target failed; what may follow depends on the kind
         ├── NotSent                 nothing was sent
         │   ├── TargetUnsuited      it cannot express something that the caller asks for
-        │   └── TargetFull          its slots are busy and its queue is at its limit
+        │   ├── TargetFull          its slots are busy and its queue is at its limit
+        │   └── TargetLimited       it, or the caller's budget for it, is at a limit of the configuration
         ├── ConnectFailed           no connection: refused, unreachable, name not found, TLS
         ├── UpstreamReset           the connection broke before a byte of the answer came
         ├── UpstreamSilent          a timer of ours ran out: first token, between tokens, total
@@ -54,7 +55,8 @@ class ConfigError(RouterError):
 
 
 class ClientError(RouterError):
-    """The caller's fault: ``status`` is 4xx, ``code`` is stable, ``param`` names the field at fault."""
+    """The caller's fault: ``status`` is 4xx, ``code`` is stable, ``param`` names the field at fault. ``headers`` go out
+    with it."""
 
     def __init__(
         self,
@@ -64,10 +66,11 @@ class ClientError(RouterError):
         *,
         param: str | None = None,
         retry_after_s: float | None = None,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.param = status, code, message, param
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.headers = retry_after_s, tuple(headers)
 
 
 class NoTarget(RouterError):
@@ -116,6 +119,16 @@ class TargetUnsuited(NotSent):
 
 class TargetFull(NotSent):
     reason = "full"
+
+
+class TargetLimited(NotSent):
+    """``error`` is what the caller is told if nobody else may answer."""
+
+    reason = "limited"
+
+    def __init__(self, error: NoTarget) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class ConnectFailed(AttemptFailed):

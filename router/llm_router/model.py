@@ -18,6 +18,7 @@ State = Literal["up", "starting", "zero", "draining", "down"]
 Health = Literal["healthy", "unhealthy", "unknown"]
 Basis = Literal["capacity", "realised", "marginal"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+LimitUnit = Literal["requests", "tokens", "slots", "nano_usd"]
 
 # ---------------------------------------------------------------- money and tokens
 
@@ -122,6 +123,17 @@ class Target(Struct, frozen=True, kw_only=True):
     prefill_tokens_per_second: float | None = None
 
 
+class Limited(Struct, frozen=True):
+    """A limit that had no room, ``text`` says which: ``amount`` and more need not be tried before ``until``, and fit at
+    ``free_at`` if nothing comes free before (both monotonic)."""
+
+    text: str
+    unit: LimitUnit
+    amount: int
+    until: float
+    free_at: float
+
+
 class Expected(Struct, frozen=True, kw_only=True):
     """What answers have taught about the tokens of a target.
 
@@ -149,6 +161,7 @@ class View(Struct, frozen=True, kw_only=True):
     retry_at: float = 0.0
     retry_reason: str = ""
     probing: bool = False
+    limited: tuple[Limited, ...] = ()
     p95_latency_ms: float | None = None
     p95_total_ms: float | None = None
     first_token_ms: float | None = None
@@ -171,12 +184,14 @@ class Snapshot(Struct, frozen=True):
 
 
 class Requirements(Struct, frozen=True, kw_only=True):
-    """Hard constraints of one request: a target that breaks one is never used. Every field only tightens."""
+    """Hard constraints of one request: a target that breaks one is never used. Every field only tightens. ``priced``
+    rules out what has no known cost: somebody has a budget to keep."""
 
     compliance: frozenset[str] = frozenset()
     region: str | None = None
     max_latency_ms: int | None = None
     max_usd_per_1k_tokens: float | None = None
+    priced: bool = False
     exact_model: bool = False
     target: str | None = None
     allowed_models: frozenset[str] | None = None
@@ -188,9 +203,10 @@ class Facts(Struct, frozen=True, kw_only=True):
 
     ``needs`` names features that change the meaning of the answer (``tools``, ``vision``, ``json_schema``, ``n``,
     ``logprobs``). Token counts are estimates made before sending, the same for every target; what is learnt about each
-    of them is in its view. ``key`` names the caller's API key. ``client_region`` is what a trusted proxy says of the
-    caller; ``headers`` are those request headers, names in lower case, that a rule names. ``categories`` are the
-    configured kinds of prompt that it belongs to.
+    of them is in its view. ``expected_output_tokens`` are those of one of the ``answers`` that are asked for. ``key``
+    names the caller's API key. ``client_region`` is what a trusted proxy says of the caller; ``headers`` are those
+    request headers, names in lower case, that a rule names. ``categories`` are the configured kinds of prompt that it
+    belongs to.
     """
 
     model: str
@@ -198,6 +214,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     input_tokens: int = 1
     max_tokens: int | None = None
     expected_output_tokens: int = 150
+    answers: int = 1
     complexity: float = 0.0
     categories: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()

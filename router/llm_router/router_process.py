@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from .graph import Surroundings
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
 from .state.ledger import journal_of
+from .state.opening import open_counters
 from .telemetry.metrics import Metrics
 from .upstream.http1 import Http1Client
 
@@ -35,6 +37,7 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
     metrics = Metrics(CollectorRegistry())
     async with (
         journal_of(config.ledger, metrics, folder=Path(loaded.path).parent) as journal,
+        open_counters(config.state, metrics, clock=time.monotonic, sleep=asyncio.sleep) as counters,
         Http1Client(connect_timeout_s=config.router.timeouts.connect) as client,
     ):
         around = Surroundings(
@@ -44,6 +47,7 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
             ledger=Ledger() if journal is None else Ledger(also=journal.put),
             journal=journal,
             metrics=metrics,
+            counters=counters,
             sleep=asyncio.sleep,
         )
         app = RouterApp(loaded, around, load)

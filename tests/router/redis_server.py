@@ -32,6 +32,7 @@ def running_redis(folder: Path, port: int | None = None, *options: str) -> Itera
     if program is None:
         pytest.fail("there is no Redis: sudo apt-get install redis-server")
     port = port or free_port()
+    folder.mkdir(exist_ok=True)
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", *options]
     with Process(command, folder / "redis.log") as process:
         process.wait_until(lambda: _accepts(port))
@@ -42,6 +43,6 @@ def _accepts(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
             connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+            return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
     except OSError:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from llm_router.graph import Surroundings
 from llm_router.pricing.ledger import Ledger
 from llm_router.pricing.list_prices import PriceBook
 from llm_router.state.ledger import journal_of
+from llm_router.state.opening import open_counters
 from llm_router.telemetry.metrics import Metrics
 from llm_router.upstream.http1 import Http1Client
 from tests.router.standins import Standins
@@ -95,6 +97,7 @@ def running_router(
         metrics = Metrics(CollectorRegistry())
         async with (
             journal_of(loaded.config.ledger, metrics, folder=folder) as journal,
+            open_counters(loaded.config.state, metrics, clock=time.monotonic, sleep=asyncio.sleep) as counters,
             Http1Client(connect_timeout_s=loaded.config.router.timeouts.connect) as client,
         ):
             ledger = Ledger() if journal is None else Ledger(also=journal.put)
@@ -105,6 +108,7 @@ def running_router(
                 ledger=ledger,
                 journal=journal,
                 metrics=metrics,
+                counters=counters,
                 sleep=asyncio.sleep,
             )
             app = RouterApp(loaded, around, reload)

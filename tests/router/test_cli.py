@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("llm-router")
@@ -103,6 +104,20 @@ def test_explain_says_why_nobody_would_answer(
         done = llm_router("explain", "--config", config, *arguments, *json_, "-", stdin=stdin)
         assert done.returncode == 1
         assert code in (done.stdout if json_ else done.stderr)
+
+
+def test_a_key_is_created_with_limits_and_budgets(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    stated = ["--rpm", 60, "--tpm", 40000, "--concurrency", 4, "--budget", "5/day", "--budget", "100/month"]
+    made = llm_router("keys", "create", "--file", file, "--name", "search", *map(str, stated))
+    assert made.returncode == 0, made.stderr
+    (key,) = yaml.safe_load(file.read_text())["keys"]
+    assert key["limits"] == {"requestsPerMinute": 60, "tokensPerMinute": 40000, "concurrentRequests": 4}
+    assert key["budget"] == {"daily": 5.0, "monthly": 100.0, "softPercent": 80.0, "hard": True}
+    for wrong in (["--budget", "5/week"], ["--budget", "five/day"], ["--rpm", "0"], ["--budget", "-1/day"]):
+        refused = llm_router("keys", "create", "--file", file, "--name", "other", *wrong)
+        assert refused.returncode != 0
+        assert "Traceback" not in refused.stderr
 
 
 def test_keys_are_created_once_scoped_and_revoked(tmp_path: Path) -> None:

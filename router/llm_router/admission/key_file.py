@@ -10,19 +10,20 @@ import fcntl
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
 
+from ..config.checks.limits import empty_budget
 from ..config.decode import decode
 from ..config.findings import Finding, show
 from ..config.load import load_struct
 from ..config.masked import plain
 from ..config.scalars import ModelName, Name, Tag, Text
-from ..config.schema import Base, Strategy
+from ..config.schema import Base, Budget, RateLimit, Strategy
 from ..config.secrets import KeepReferences
 from ..config.yaml_writer import dump
 from ..errors import ConfigError, Problem
@@ -43,6 +44,8 @@ class KeyEntry(Base):
     strategies: Annotated[tuple[Strategy, ...], "Those that X-LLM-Strategy may ask for; [] for none."] | None = None
     tags: tuple[Tag, ...] = ()
     expires: str | None = None
+    limits: Annotated[RateLimit | None, "What may be used with it; above it 429."] = None
+    budget: Annotated[Budget | None, "What may be spent with it; above it 402."] = None
 
 
 class KeyFile(Base):
@@ -63,16 +66,20 @@ def create(
     strategies: Collection[str] | None = None,
     tags: Collection[str] | None = None,
     expires: str | None = None,
+    limits: Mapping[str, int] | None = None,
+    budget: Mapping[str, float] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """Adds a key and returns it: the only time that anybody sees it. Makes the file where there is none.
 
-    ``expires`` is a day, which is the last one (UTC), or a moment with its time zone, in ISO 8601. Raises
-    ``ConfigError`` for a name that is taken, for scopes that make no sense, and for a file in disorder.
+    ``expires`` is a day, which is the last one (UTC), or a moment with its time zone, in ISO 8601; ``limits``
+    and ``budget`` are as in the file. Raises ``ConfigError`` for a name that is taken, for scopes that make no sense,
+    and for a file in disorder.
     """
     key = make_key(random(RANDOM_BYTES))
     scopes = {"models": models, "targets": targets, "strategies": strategies, "tags": tags}
     data: dict[str, Any] = {"name": name, "sha256": digest(key), "expires": expires}
+    data |= {section: stated for section, stated in (("limits", limits), ("budget", budget)) if stated}
     data |= {scope: sorted(names) for scope, names in scopes.items() if names is not None}
     with _locked(Path(path)) as file:
         entry = _entry(data, file)
@@ -112,6 +119,7 @@ def _findings(content: KeyFile) -> Iterator[Finding]:
         if first != entry.name:
             yield Finding(("keys", i, "sha256"), f"this is the key of {first}: create one of its own")
         yield from _expiry_findings(("keys", i, "expires"), entry)
+        yield from empty_budget(("keys", i, "budget"), entry.budget)
 
 
 def _expiry_findings(path: tuple[str | int, ...], entry: KeyEntry) -> Iterator[Finding]:
@@ -143,6 +151,8 @@ def _api_key(entry: KeyEntry) -> ApiKey:
         strategies=None if entry.strategies is None else frozenset(entry.strategies),
         tags=frozenset(entry.tags),
         expires=_expiry(entry.expires),
+        limits=entry.limits,
+        budget=entry.budget,
     )
 
 
@@ -151,6 +161,7 @@ def _entry(data: dict[str, Any], file: Path) -> KeyEntry:
     problems = list(decoded.problems)
     if decoded.value is not None:
         problems += _expiry_findings(("expires",), decoded.value)
+        problems += empty_budget(("budget",), decoded.value.budget)
     if decoded.value is None or problems:
         raise ConfigError([Problem(show(path), message, file=str(file)) for path, message in problems])
     return decoded.value

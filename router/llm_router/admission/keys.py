@@ -11,10 +11,11 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from ..config.schema import Budget, RateLimit
 from ..errors import ClientError
 
 RANDOM_BYTES = 32
@@ -27,7 +28,8 @@ _KEY_HEADERS = (b"x-api-key", b"api-key")
 class ApiKey(Struct, frozen=True, kw_only=True):
     """One key without the key. ``None`` scopes allow everything; ``strategies`` are those that a request with
     it may ask for; ``tags`` are compliance tags that every request with
-    it requires; ``expires`` is the Unix time from which it is refused."""
+    it requires; ``expires`` is the Unix time from which it is refused. ``limits`` and ``budget`` are what may be used
+    with it."""
 
     name: str
     sha256: str
@@ -36,6 +38,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     strategies: frozenset[str] | None = None
     tags: frozenset[str] = frozenset()
     expires: float | None = None
+    limits: RateLimit | None = None
+    budget: Budget | None = None
 
 
 class KeyRing:
@@ -46,6 +50,9 @@ class KeyRing:
 
     def __len__(self) -> int:
         return len(self._by_digest)
+
+    def __iter__(self) -> Iterator[ApiKey]:
+        return iter(self._by_digest.values())
 
     def find(self, presented: str, now: float) -> ApiKey | None:
         """``now`` is Unix time. ``None`` for what is no key, unknown, revoked or expired."""

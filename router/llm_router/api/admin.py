@@ -18,6 +18,7 @@ from ..execution.generation import Generation
 from ..routing.explain import as_json
 from ..signals.watch import Watch
 from .ledger import ledger_routes
+from .limits import limit_routes, post_budgets
 
 Reload = Callable[[], Awaitable[None]]
 
@@ -45,6 +46,7 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
         *_owner_routes("/ai/clusters", generation, "cluster"),
         Route("/admin/decisions", decisions),
         *ledger_routes(generation),
+        *limit_routes(generation),
         Route("/admin/config", config),
         Route("/admin/reload", reload_now, methods=["POST"]),
         metrics_route(generation),
@@ -58,6 +60,7 @@ def metrics_route(generation: Callable[[], Generation]) -> Route:
         current = generation()
         for name, standing in current.standings.items():
             current.metrics.target(name, standing.breaker_state(), standing.pending)
+        await post_budgets(current)
         return PlainTextResponse(generate_latest(current.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return Route("/metrics", metrics)
@@ -115,6 +118,7 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
         signals = msgspec.to_builtins(view)
         del signals["target"], signals["latency_until"]
         wait_s = signals.pop("retry_at") - now
+        signals["limited"] = [limited.text for limited in view.limited if limited.until > now]
         lengths = signals["expected"]["output_tokens"].items()
         signals["expected"]["output_tokens"] = [
             {"key": key, "complexity_bucket": bucket, "tokens": tokens} for (key, bucket), tokens in lengths

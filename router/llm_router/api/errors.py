@@ -14,6 +14,7 @@ from .reading import BodyTooLarge, BodyTooSlow
 TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "insufficient_quota",
     403: "permission_error",
     404: "invalid_request_error",
     429: "rate_limit_error",
@@ -46,6 +47,8 @@ def answer_of(error: RouterError) -> tuple[int, RawHeaders, bytes]:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
+    if isinstance(error, ClientError):
+        headers += [(name.encode(), value.encode()) for name, value in error.headers]
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     elif error.status in (408, 413):

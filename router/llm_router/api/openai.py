@@ -1,6 +1,6 @@
 """The front door for OpenAI's chat API: ``POST /v1/chat/completions`` as a raw ASGI callable.
 
-    request → admit → read → decide → answer (whole | streamed) → settle
+    request → authorise → read → admit → decide → answer (whole | streamed) → settle
 
 It is mounted ahead of the app's routing because this path carries the load; everything else is Starlette's.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
@@ -18,11 +18,12 @@ from ..admission.keys import ApiKey, authorise
 from ..errors import AttemptFailed, ClientError, NoTarget, RouterError
 from ..execution.exchange import Exchange
 from ..execution.generation import Decided, Generation
+from ..execution.limiting import UNLIMITED, Admission
 from ..execution.settle import CLIENT_GONE
 from ..model import Choice, Decision
 from ..pricing.records import AttemptRecord, Record
 from ..routing.engine import decide
-from ..routing.facts import ChatRequest, asked_text, facts_of, read_chat
+from ..routing.facts import ChatRequest, asked_text, facts_of, most_tokens, read_chat
 from ..routing.turns import Turn
 from ..upstream import sse
 from ..upstream.wire.base import Piece
@@ -36,13 +37,18 @@ JSON = (b"content-type", b"application/json")
 EVENTS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 
+Admit = Callable[[ApiKey | None, int], Awaitable[Admission]]
+
+
 class Asking(Struct, frozen=True):
-    """An admitted chat request: what is asked, by whom, what was decided, and what telling its categories cost."""
+    """An admitted chat request: what is asked, by whom, what was decided, what telling its categories cost, and what it
+    holds of its key's limits."""
 
     chat: ChatRequest
     key: ApiKey | None
     decision: Decision
     aside: AttemptRecord | None
+    admission: Admission = UNLIMITED
 
 
 class ChatDoor:
@@ -58,7 +64,8 @@ class ChatDoor:
         try:
             if scope["method"] != "POST":
                 raise ClientError(405, "method_not_allowed", f"{PATH} takes POST.")
-            asking = await ask(generation, scope, receive, generation.turns.take, request_id)
+            admit = generation.limiting.admit
+            asking = await ask(generation, scope, receive, generation.turns.take, request_id, admit=admit)
         except ClientGone:
             return
         except RouterError as error:
@@ -102,9 +109,12 @@ def _account(generation: Generation, exchange: Exchange, status: int) -> None:
         generation.settlement.settle(exchange, status)
 
 
-async def ask(generation: Generation, scope: Scope, receive: Receive, turn: Turn, request_id: str) -> Asking:
-    """Admit, read and decide. Raises a ``RouterError`` that has an answer, or ``ClientGone``. Nothing is sent but the
-    prompt to the embedding model, where one is configured and the request may go there."""
+async def ask(
+    generation: Generation, scope: Scope, receive: Receive, turn: Turn, request_id: str, *, admit: Admit | None = None
+) -> Asking:
+    """Read, admit and decide; without ``admit`` it counts for no limit. Raises a ``RouterError`` that has an answer, or
+    ``ClientGone``. Nothing is sent but the prompt to the embedding model, where one is configured and the request may
+    go there."""
     headers = scope["headers"]
     key = None if generation.keys is None else authorise(generation.keys, headers, generation.unix_time())
     asked = read_requirements(headers, key, generation.vocabulary)
@@ -115,20 +125,25 @@ async def ask(generation: Generation, scope: Scope, receive: Receive, turn: Turn
         raise BodyTooLarge(server.max_body)
     body = await read_body(receive, max_bytes=server.max_body, deadline_s=server.read_timeout)
     chat = read_chat(body)
-    belonging = await generation.meaning.of(asked_text(chat), asked.requirements, request_id)
-    facts = facts_of(
-        chat,
-        asked.requirements,
-        strategy=asked.strategy,
-        session=asked.session,
-        key=None if key is None else key.name,
-        categories=generation.categories,
-        belongs_to=belonging.categories,
-        client_region=asked.client_region,
-        headers=asked.headers,
-    )
-    decision = decide(facts, generation.board.snapshot(), generation.policy, turn)
-    return Asking(chat, key, decision, belonging.asked)
+    admission = UNLIMITED if admit is None else await admit(key, most_tokens(chat))
+    try:
+        belonging = await generation.meaning.of(asked_text(chat), asked.requirements, request_id)
+        facts = facts_of(
+            chat,
+            asked.requirements,
+            strategy=asked.strategy,
+            session=asked.session,
+            key=None if key is None else key.name,
+            categories=generation.categories,
+            belongs_to=belonging.categories,
+            client_region=asked.client_region,
+            headers=asked.headers,
+        )
+        decision = decide(facts, generation.board.snapshot(), generation.policy, turn)
+    except BaseException:
+        admission.settle(0)
+        raise
+    return Asking(chat, key, decision, belonging.asked, admission)
 
 
 class _Conversation:
@@ -227,6 +242,7 @@ def _remember(generation: Generation, request_id: str, asking: Asking, started_a
         unix_time=generation.unix_time(),
         key_name=asking.key.name if asking.key else None,
         aside=asking.aside,
+        admission=asking.admission,
     )
     first = asking.decision.choices[0]
     generation.metrics.decided(first.target, first.reason, generation.clock() - started_at)
@@ -248,7 +264,12 @@ def _explain(exchange: Exchange, choice: Choice, dropped: tuple[str, ...], recor
         pairs.append(("cost-usd", "unknown" if record.cost_usd is None else f"{record.cost_usd:.9f}"))
     if dropped:
         pairs.append(("dropped", ",".join(dropped)))
-    return [(b"x-llm-router-" + name.encode(), value.encode("latin-1", "replace")) for name, value in pairs]
+    headers = [(b"x-llm-router-" + name.encode(), value.encode("latin-1", "replace")) for name, value in pairs]
+    return headers + _limits(exchange)
+
+
+def _limits(exchange: Exchange) -> RawHeaders:
+    return [(name.encode(), value.encode()) for name, value in exchange.admission.headers]
 
 
 def _interrupted(choice: Choice, failure: AttemptFailed) -> bytes:
@@ -262,6 +283,7 @@ async def _refuse(send: Send, request_id: str, error: RouterError, exchange: Exc
     headers.append((b"x-llm-router-request-id", request_id.encode()))
     if exchange is not None:
         headers.append((b"x-llm-router-attempts", b"%d" % exchange.attempts))
+        headers += _limits(exchange)
     if status == 405:
         headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -41,6 +41,7 @@ def read_requirements(headers: Headers, key: ApiKey | None, vocabulary: Vocabula
         region=_region(given.pop("region", ""), vocabulary),
         max_latency_ms=_whole("X-LLM-Max-Latency-Ms", given.pop("max-latency-ms", None)),
         max_usd_per_1k_tokens=_positive("X-LLM-Max-Cost-Per-1K", given.pop("max-cost-per-1k", None)),
+        priced=key is not None and key.budget is not None and key.budget.hard,
         exact_model=_flag("X-LLM-Exact-Model", given.pop("exact-model", None)),
         target=given.pop("target", None) or None,
         allowed_models=key.models if key else None,

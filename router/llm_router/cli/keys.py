@@ -9,6 +9,19 @@ import click
 
 from .common import names
 
+_PERIODS = {"day": "daily", "month": "monthly"}
+
+
+def _budget(_context: click.Context, _option: click.Parameter, written: tuple[str, ...]) -> dict[str, float]:
+    budget: dict[str, float] = {}
+    for text in written:
+        usd, _, period = text.partition("/")
+        try:
+            budget[_PERIODS[period]] = float(usd)
+        except (KeyError, ValueError):
+            raise click.BadParameter(f"write USD/day or USD/month, such as 5/day, not {text!r}") from None
+    return budget
+
 
 @click.group()
 def keys() -> None:
@@ -23,11 +36,25 @@ def keys() -> None:
 @click.option("--strategies", callback=names, help="Only these may be asked for with X-LLM-Strategy; '' for none.")
 @click.option("--tags", callback=names, help="Compliance tags that every request with this key requires.")
 @click.option("--expires", help="Last moment of use, ISO 8601.")
-def create_key(key_file: Path, name: str, **scopes: Any) -> None:
+@click.option("--rpm", type=int, help="Requests in a minute.")
+@click.option("--tpm", type=int, help="Tokens in a minute, prompts and answers together.")
+@click.option("--concurrency", type=int, help="Requests at a time.")
+@click.option(
+    "--budget",
+    multiple=True,
+    callback=_budget,
+    metavar="USD/PERIOD",
+    help="What it may spend: 5/day, 100/month, or both.",
+)
+def create_key(
+    key_file: Path, name: str, rpm: int | None, tpm: int | None, concurrency: int | None, **scopes: Any
+) -> None:
     """Create a key and print it, once: only its hash is stored."""
     from ..admission.key_file import create
 
-    click.echo(create(key_file, name, **scopes))
+    stated = {"requestsPerMinute": rpm, "tokensPerMinute": tpm, "concurrentRequests": concurrency}
+    limits = {limit: value for limit, value in stated.items() if value is not None}
+    click.echo(create(key_file, name, limits=limits, **scopes))
 
 
 @keys.command("revoke")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from .checks import clusters, discovery, ledger, listeners, names, providers, routing, rules, unavailable
+from .checks import clusters, discovery, ledger, limits, listeners, names, providers, routing, rules, state, unavailable
 from .checks.draft import Check, Draft
 from .findings import Finding, Path
 from .schema import Cluster, Config
@@ -46,7 +46,6 @@ REFUSALS: tuple[Check, ...] = (
     discovery.kubernetes_access_is_one,
     discovery.certificates_are_whole,
     discovery.passwords_have_users,
-    unavailable.providers,
     providers.types_are_known,
     providers.providers_are_complete,
     providers.base_urls_are_sane,
@@ -54,6 +53,9 @@ REFUSALS: tuple[Check, ...] = (
     providers.keys_fit_the_type,
     providers.prices_are_dated,
     providers.health_paths_are_paths,
+    limits.budgets_say_something,
+    state.sections_fit_the_backend,
+    state.address_is_sane,
     routing.somebody_can_answer,
     routing.retry_codes_are_retryable,
     routing.timeouts_fit_together,
@@ -67,7 +69,7 @@ REFUSALS: tuple[Check, ...] = (
 
 def secrets_are_sound(draft: Draft) -> Iterator[Finding]:
     disabled = {i for i, p in enumerate(draft.config.external_providers) if not p.enabled}
-    for path, value, origin in draft.secrets:
+    for path, value, origin in filter(state.holds_a_secret, draft.secrets):
         if path[0] == "externalProviders" and path[1] in disabled:
             continue
         judged = ledger.password_of(value) if path == ledger.URL else value

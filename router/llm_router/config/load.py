@@ -15,6 +15,7 @@ from ..errors import Problem
 from .check import check, one_per_path
 from .checks.draft import Draft
 from .checks.listeners import missing_files
+from .checks.state import holds_a_secret
 from .decode import Decoded, decode
 from .dialects import Translation, translate
 from .findings import Finding, Path
@@ -108,7 +109,7 @@ def judge(translation: Translation, resolver: Resolver) -> Judged:
     verdict = check(Draft(decoded.value, decoded.secrets, decoded.files))
     # One word about each value: what awaits its value is not called empty as well.
     told = {finding.path for finding in (*decoded.problems, *decoded.awaited)}
-    literals = (Finding(use.path, "") for use in decoded.secrets if use.origin == "literal")
+    literals = (Finding(use.path, "") for use in decoded.secrets if use.origin == "literal" and holds_a_secret(use))
     return Judged(
         decoded.value,
         problems,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from ..errors import AttemptFailed, ClientError, TargetUnsuited, UpstreamBroken, UpstreamSilent
 from ..model import Choice, Facts, Finish, Usage
 from ..routing.facts import BYTES_PER_TOKEN, ChatRequest
+from ..state.counters import Lease
 from ..upstream.client import Answer
 from ..upstream.sender import Sender
 from ..upstream.sse import Splitter
@@ -39,6 +40,8 @@ class Attempt:
         self.finish: Finish | None = None
         self.model: str | None = None
         self.dropped: tuple[str, ...] = ()
+        self.lease: Lease | None = None
+        """What it may use of limits and budgets. Whoever ends the attempt settles it."""
         self._sender, self._now, self._slot = sender, now, slot
         self._deadlines = deadlines
         self._splitter = Splitter()

@@ -19,8 +19,10 @@ from ..upstream.wire.chunks import Collector
 from .attempt import Attempt
 from .deadlines import Deadlines
 from .exchange import Exchange, Tried
+from .limiting import Limiting
 from .plan import Plan
 from .retry_budget import RetryBudget
+from .settle import actual_usd
 from .standing import Standing
 from .verdict import verdict
 
@@ -39,6 +41,7 @@ class Attempts:
         failover: Failover,
         timeouts: Timeouts,
         max_waiting: int,
+        limiting: Limiting,
         metrics: Metrics,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
@@ -46,6 +49,7 @@ class Attempts:
     ) -> None:
         self._senders, self._standings, self._board = senders, standings, board
         self._failover, self._timeouts, self._max_waiting = failover, timeouts, max_waiting
+        self._limiting = limiting
         self._budget = RetryBudget()
         self._metrics, self._clock, self._sleep, self._chance = metrics, clock, sleep, chance
 
@@ -111,6 +115,9 @@ class Attempts:
                 attempt = self._start(exchange, choice)
                 try:
                     self._check_room(choice)
+                    if self._limiting.concerns(choice.target, exchange.key_name):
+                        facts = exchange.decision.facts
+                        attempt.lease = await self._limiting.take(choice.target, exchange.key_name, facts)
                     await use(attempt)
                 except AttemptFailed as failure:
                     self.interrupted(exchange, failure)
@@ -155,6 +162,10 @@ class Attempts:
         attempt.close()
         exchange.first_content_at = attempt.first_content_at
         usage = attempt.usage(exchange.decision.facts) if attempt.billable else None
+        if attempt.lease is not None:
+            target = attempt.choice.target
+            usd = None if usage is None else actual_usd(target, self._board.view(target.name).cost, usage)
+            self._limiting.settle(attempt.lease, target, usage, usd)
         exchange.trail.append(Tried(attempt.choice, outcome, usage, failure))
         exchange.attempt = None
         return attempt

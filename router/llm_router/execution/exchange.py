@@ -9,6 +9,7 @@ from ..model import Choice, Decision, Usage
 from ..pricing.records import AttemptRecord
 from ..routing.facts import ChatRequest
 from .attempt import Attempt
+from .limiting import UNLIMITED, Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Exchange:
     started_at: float
     unix_time: float
     key_name: str | None = None
+    admission: Admission = UNLIMITED
     aside: AttemptRecord | None = None
     """What telling the prompt's categories cost, where somebody was asked."""
     trail: list[Tried] = field(default_factory=list)

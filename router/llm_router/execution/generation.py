@@ -24,6 +24,7 @@ from ..state.ledger.journal import Journal
 from ..telemetry.metrics import Metrics
 from .attempts import Attempts
 from .learning import Learning
+from .limiting import Limiting
 from .meaning import Meaning
 from .settle import Settlement
 from .standing import Standing
@@ -52,6 +53,7 @@ class Generation:
     board: Board
     standings: Mapping[str, Standing]
     attempts: Attempts
+    limiting: Limiting
     learning: Learning
     settlement: Settlement
     watches: tuple[Watch, ...]

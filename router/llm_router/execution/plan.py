@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..config.schema import Failover
-from ..errors import AttemptFailed, NotSent, UpstreamRefused, UpstreamReset, UpstreamSilent
+from ..errors import AttemptFailed, NotSent, TargetLimited, UpstreamRefused, UpstreamReset, UpstreamSilent
 from ..model import Choice
 from ..routing.requirements import is_called
 
@@ -43,7 +43,7 @@ class Plan:
         """The choice that follows ``failure`` on ``choice``; ``None`` when nothing may. ``usable`` says whether a
         target may be asked just now: others may have learned since the decision that it may not."""
         if isinstance(failure, NotSent):
-            return self._next(usable)
+            return self._next(usable) or self._last(failure)
         if self._follow_ups <= 0 or self.is_final(failure):
             return None
         self._follow_ups -= 1
@@ -59,6 +59,9 @@ class Plan:
             if following is not None:
                 return following
         return resort.pop(0) if resort else None
+
+    def _last(self, failure: AttemptFailed) -> Choice | None:
+        return self._resort.pop(0) if self._resort and self._resort_follows(failure) else None
 
     def _next(self, usable: Callable[[Choice], bool]) -> Choice | None:
         while self._left:
@@ -87,7 +90,8 @@ class Plan:
     def _resort_follows(self, failure: AttemptFailed) -> bool:
         if self._fallback is None:
             return False
-        if isinstance(failure, UpstreamRefused) and (failure.status == 429 or failure.quota):
+        limited = isinstance(failure, UpstreamRefused) and (failure.status == 429 or failure.quota)
+        if limited or isinstance(failure, TargetLimited):
             return self._fallback.on_rate_limit
         return self._fallback.on_error
 

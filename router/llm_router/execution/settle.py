@@ -50,6 +50,7 @@ class Settlement:
             self._clock() - exchange.started_at,
             None if first_content_at is None else first_content_at - exchange.started_at,
         )
+        exchange.admission.settle(sum(attempt.usage.all_tokens for attempt in attempts if attempt.usage is not None))
         exchange.settled = True
         return record
 

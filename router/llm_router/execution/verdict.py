@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..errors import (
@@ -10,6 +11,7 @@ from ..errors import (
     NotSent,
     RouterError,
     TargetFull,
+    TargetLimited,
     TargetUnsuited,
     UpstreamRefused,
     UpstreamSilent,
@@ -34,12 +36,19 @@ def verdict(trail: Sequence[Tried]) -> RouterError:
         return _refused(failure, speaking.choice.target.owner, retry_after_s)
     if isinstance(failure, TargetUnsuited):
         return failure.error
+    if isinstance(failure, TargetLimited):
+        return _soonest([tried.failure.error for tried in trail if isinstance(tried.failure, TargetLimited)])
     tried = ", ".join(f"{tried.choice.target.name} ({tried.outcome})" for tried in trail)
     if isinstance(failure, UpstreamSilent):
         return NoTarget(504, "upstream_timeout", f"No target answered in time. Tried: {tried}.")
     if isinstance(failure, TargetFull):
         return NoTarget(503, "overloaded", f"Every target is full. Tried: {tried}.", retry_after_s=1.0)
     return NoTarget(502, "upstream_unavailable", f"No target answered. Tried: {tried}.", retry_after_s=retry_after_s)
+
+
+def _soonest(limits: Sequence[NoTarget]) -> NoTarget:
+    """A limit that will have room again before a budget that has none, and of those the first."""
+    return min(limits, key=lambda error: (error.status == 402, error.retry_after_s or math.inf))
 
 
 def _refused(failure: UpstreamRefused, owner: str, retry_after_s: float | None) -> RouterError:

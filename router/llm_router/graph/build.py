@@ -15,6 +15,7 @@ from ..errors import ConfigError, Problem
 from ..execution.attempts import Attempts
 from ..execution.generation import KEPT_DECISIONS, Generation
 from ..execution.learning import Learning
+from ..execution.limiting import Limiting
 from ..execution.meaning import Meaning
 from ..execution.settle import Settlement
 from ..execution.standing import standings
@@ -69,6 +70,17 @@ def build(
         around.clock,
         previous.standings if previous is not None else None,
     )
+    keys = _keys(loaded, vocabulary.known_tags)
+    limiting = Limiting(
+        config,
+        keys or (),
+        around.counters,
+        board,
+        around.metrics,
+        clock=around.clock,
+        unix_time=around.unix_time,
+        previous=previous.limiting if previous is not None else None,
+    )
     attempts = Attempts(
         senders={target.name: everybody[target.owner].sender(target, around) for target in targets},
         standings=standing,
@@ -76,6 +88,7 @@ def build(
         failover=router.failover,
         timeouts=router.timeouts,
         max_waiting=router.max_queue_depth,
+        limiting=limiting,
         metrics=around.metrics,
         clock=around.clock,
         sleep=around.sleep,
@@ -96,10 +109,11 @@ def build(
         loaded=loaded,
         targets=targets,
         policy=policy,
-        keys=_keys(loaded, vocabulary.known_tags),
+        keys=keys,
         board=board,
         standings=standing,
         attempts=attempts,
+        limiting=limiting,
         learning=learning,
         settlement=Settlement(board, around.ledger, around.metrics, learning, around.clock),
         watches=tuple(owner.watch(board, config, around) for name, owner in everybody.items() if name not in draining),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..pricing.ledger import Ledger
 from ..pricing.list_prices import PriceBook
+from ..state.counters import Counters
 from ..state.ledger.journal import Journal
 from ..telemetry.metrics import Metrics
 from ..upstream.client import Client
@@ -16,9 +17,9 @@ from ..upstream.client import Client
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What outlives a configuration: the client, trust, prices, the ledger, metrics and clocks. ``journal`` is what
-    keeps the ledger at rest, ``None`` where it is in memory only. ``tls`` is the context
-    for whoever has none of his own; ``sleep`` waits between repeats."""
+    """What outlives a configuration: the client, trust, prices, the ledger, metrics, the counters of limits, clocks.
+    ``journal`` is what keeps the ledger at rest, ``None`` where it is in memory only. ``tls`` is the context for who
+    has none of his own; ``sleep`` waits between repeats."""
 
     client: Client
     tls: ssl.SSLContext
@@ -26,6 +27,7 @@ class Surroundings:
     ledger: Ledger
     journal: Journal | None = None
     metrics: Metrics
+    counters: Counters
     sleep: Callable[[float], Awaitable[None]]
     clock: Callable[[], float] = time.monotonic
     unix_time: Callable[[], float] = time.time

@@ -5,12 +5,15 @@ Before sending, its tokens are those that were learnt to expect of the target (`
 
 from __future__ import annotations
 
+import math
+
 from ..model import ClusterCost, Facts, ListPrice, Usage, View
 
 PRIOR_OUTPUT_TOKENS = 150
 """How long an answer is taken to be until answers have taught better."""
 BUCKETS = 4
 """Classes of equal width that complexity is told apart by: how demanding a task is says how long its answer is."""
+NANO_USD_PER_USD = 1_000_000_000
 
 
 def list_usd(price: ListPrice, usage: Usage) -> float:
@@ -57,6 +60,27 @@ def expected_usage(view: View, facts: Facts) -> Usage:
         learnt = lengths.get((facts.key, bucket)) or lengths.get((None, bucket)) or lengths.get((None, None), output)
         output = learnt if most is None or learnt < most else most
     return Usage(input_tokens=expected_input_tokens(view, facts), output_tokens=output)
+
+
+def most_usage(view: View, facts: Facts) -> Usage:
+    """The tokens that are reserved for this request at this target: those of the longest answers that it may get, or of
+    the expected ones where they have no bound."""
+    expected = expected_usage(view, facts)
+    each = expected.output_tokens if facts.max_tokens is None else facts.max_tokens
+    return Usage(input_tokens=expected.input_tokens, output_tokens=each * facts.answers)
+
+
+def most_usd(view: View, facts: Facts) -> float | None:
+    """USD for ``most_usage``."""
+    usage = most_usage(view, facts)
+    if view.target.kind == "cluster":
+        return None if view.cost is None else cluster_usd(view.cost, usage)
+    return None if view.target.list_price is None else list_usd(view.target.list_price, usage)
+
+
+def nano_usd(usd: float) -> int:
+    """Rounded up: who reserves too little lets too much through."""
+    return math.ceil(usd * NANO_USD_PER_USD)
 
 
 def estimate(view: View, facts: Facts) -> tuple[float | None, float | None]:

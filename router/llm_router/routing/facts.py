@@ -48,6 +48,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     include_usage: bool
     max_tokens: int | None
     needs: frozenset[str]
+    answers: int = 1
 
 
 class _StreamOptions(Struct):
@@ -93,6 +94,7 @@ def read_chat(body: bytes) -> ChatRequest:
         include_usage=bool(parsed.stream_options and parsed.stream_options.include_usage),
         max_tokens=parsed.max_completion_tokens if parsed.max_completion_tokens is not None else parsed.max_tokens,
         needs=frozenset(_needs(parsed)),
+        answers=parsed.n or 1,
     )
 
 
@@ -119,6 +121,7 @@ def facts_of(
         input_tokens=estimate_input_tokens(chat),
         max_tokens=chat.max_tokens,
         expected_output_tokens=min(chat.max_tokens or PRIOR_OUTPUT_TOKENS, PRIOR_OUTPUT_TOKENS),
+        answers=chat.answers,
         complexity=categories.complexity(score(text), belongs_to),
         categories=belongs_to,
         needs=chat.needs,
@@ -145,6 +148,13 @@ def estimate_input_tokens(chat: ChatRequest) -> int:
     if "tools" in chat.fields:
         size += len(bytes(chat.fields["tools"]))
     return 1 + size // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * len(chat.messages) + TOKENS_PER_IMAGE * images
+
+
+def most_tokens(chat: ChatRequest) -> int:
+    """Of prompt and answers together, before anybody knows who answers: the upper bound, or what is expected of answers
+    that have none."""
+    each = PRIOR_OUTPUT_TOKENS if chat.max_tokens is None else chat.max_tokens
+    return estimate_input_tokens(chat) + each * chat.answers
 
 
 def asked_text(chat: ChatRequest) -> str:

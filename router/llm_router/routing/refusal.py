@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import NoTarget
 from ..model import Facts, Rejection, Snapshot, View
 from .policy import Policy
-from .requirements import AUTO, COOLING, DEMANDS, SCOPES, UNAVAILABLE, is_called
+from .requirements import AUTO, BUDGET, COOLING, DEMANDS, RATE_LIMITED, SCOPES, UNAVAILABLE, is_called
 from .strategies import STRATEGIES
 
 LOOK_AGAIN_S = 1.0
@@ -98,13 +99,24 @@ def _not_covered(rejection: Rejection, rejected: Sequence[Rejection]) -> NoTarge
 def _unavailable(
     views: Sequence[View], waiting: Sequence[Rejection], rejected: Sequence[Rejection], now: float
 ) -> NoTarget:
-    pauses = [view.retry_at - now for view in views if view.retry_at > now]
-    retry_after_s = min(pauses) if pauses else None
-    if all(rejection.code == COOLING for rejection in waiting):
+    retry_after_s = min(_pauses(views, now), default=None)
+    codes = {rejection.code for rejection in waiting}
+    if codes == {BUDGET}:
+        message = "Every target that may answer has used up its budget; nothing was sent to anybody."
+        return NoTarget(402, "budget_exceeded", message, rejected=rejected, retry_after_s=retry_after_s)
+    if codes <= {COOLING, RATE_LIMITED, BUDGET}:
         message = "Every target that may answer is at its rate limit; try again later."
         return NoTarget(429, "rate_limit_exceeded", message, rejected=rejected, retry_after_s=retry_after_s)
     message = "No target that may answer is up and healthy just now; try again later."
     return NoTarget(503, "no_healthy_target", message, rejected=rejected, retry_after_s=retry_after_s)
+
+
+def _pauses(views: Sequence[View], now: float) -> Iterator[float]:
+    """How long each of them will be left alone, where that is known."""
+    for view in views:
+        until = max((view.retry_at, *(limited.free_at for limited in view.limited if now < limited.until)))
+        if now < until < math.inf:
+            yield until - now
 
 
 def _not_compliant(broken: Sequence[Rejection], rejected: Sequence[Rejection]) -> NoTarget:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..config.regions import within
 from ..model import Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate, expected_input_tokens
+from ..pricing.estimate import estimate, expected_input_tokens, most_usage, most_usd, nano_usd
 from .complexity import COMPLEX
 from .policy import Policy
 
@@ -57,7 +57,7 @@ def checks_for(question: Question) -> Checks:
         "residency": asked.region is None,
         "unsupported": not facts.needs and not facts.stream,
         "capability": facts.complexity < COMPLEX,
-        "cost": asked.max_usd_per_1k_tokens is None,
+        "cost": asked.max_usd_per_1k_tokens is None and not asked.priced,
         "external_disabled": question.policy.enable_external_fallback,
         "latency": asked.max_latency_ms is None,
     }
@@ -177,13 +177,15 @@ def _context(view: View, question: Question) -> str | None:
 
 
 def _cost(view: View, question: Question) -> str | None:
-    limit = question.facts.requirements.max_usd_per_1k_tokens
-    if limit is None:
-        return None
     usd_per_1k = estimate(view, question.facts)[0]
     if usd_per_1k is None:
         return "the cost is not known"
-    return None if usd_per_1k <= limit else f"{usd_per_1k:.6f} USD per 1K tokens, at most {limit:g} allowed"
+    limit = question.facts.requirements.max_usd_per_1k_tokens
+    return (
+        None
+        if limit is None or usd_per_1k <= limit
+        else f"{usd_per_1k:.6f} USD per 1K tokens, at most {limit:g} allowed"
+    )
 
 
 def _external(view: View, question: Question) -> str | None:
@@ -220,6 +222,24 @@ def _cooling(view: View, question: Question) -> str | None:
     return f"asked for a pause of {view.retry_at - question.now:.1f} s"
 
 
+def _rate_limit(view: View, question: Question) -> str | None:
+    facts = question.facts
+    for limited in view.limited:
+        wanted = most_usage(view, facts).all_tokens if limited.unit == "tokens" else 1
+        if limited.unit != "nano_usd" and question.now < limited.until and wanted >= limited.amount:
+            return limited.text
+    return None
+
+
+def _budget(view: View, question: Question) -> str | None:
+    for limited in view.limited:
+        if limited.unit == "nano_usd" and question.now < limited.until:
+            usd = most_usd(view, question.facts)
+            if usd is None or nano_usd(usd) >= limited.amount:
+                return limited.text
+    return None
+
+
 def _breaker(view: View, question: Question) -> str | None:
     if view.retry_at > question.now:
         return f"failed lately, next attempt in {view.retry_at - question.now:.1f} s"
@@ -228,6 +248,11 @@ def _breaker(view: View, question: Question) -> str | None:
 
 COOLING = "cooling"
 """The code, and the ``View.retry_reason``, of a target that answered 429."""
+
+RATE_LIMITED = "rate_limited"
+"""The code of a target at one of its ``rateLimit``."""
+BUDGET = "budget_exceeded"
+"""The code of a target whose ``budget`` is used up."""
 
 _LASTING: tuple[tuple[str, Check], ...] = (
     ("model_not_found", _model),
@@ -247,6 +272,8 @@ _PASSING: tuple[tuple[str, Check], ...] = (
     ("state", _state),
     ("unhealthy", _health),
     (COOLING, _cooling),
+    (RATE_LIMITED, _rate_limit),
+    (BUDGET, _budget),
     ("breaker_open", _breaker),
 )
 _CHECKS = _LASTING + _PASSING

@@ -15,8 +15,9 @@ import msgspec
 from ..model import Snapshot, Target, View
 
 _UNMEASURED = {"p95_latency_ms": None, "p95_total_ms": None, "first_token_ms": None, "latency_until": math.inf}
-_OF_STANDINGS = {"pending": 0, "probing": False, "retry_at": 0.0, "retry_reason": "", **_UNMEASURED}
-"""What standings post: those that live on post it anew, those that do not must not leave it behind."""
+_OF_STANDINGS = {"pending": 0, "probing": False, "retry_at": 0.0, "retry_reason": "", "limited": (), **_UNMEASURED}
+"""What standings post: those that live on post it anew, those that do not must not leave it behind. Limits may have
+been changed."""
 
 
 class Board:

@@ -91,6 +91,25 @@ class Metrics:
             "llm_router_discovery_up", "1 if the last answer stands, 0 while an earlier one has to do.", "method"
         )
         self._discovery_clusters = gauge("llm_router_discovery_clusters", "Clusters in use from discovery.", "method")
+        self._limited = counter(
+            "llm_router_limited_total", "Requests that a limit turned away.", "scope", "name", "limit"
+        )
+        self._budget = gauge("llm_router_budget_usd", "What may be spent.", "scope", "name", "period")
+        self._budget_used = gauge(
+            "llm_router_budget_used_usd", "Spent and reserved in this day or month.", "scope", "name", "period"
+        )
+        self._budget_alerts = counter(
+            "llm_router_budget_alerts_total", "Budgets that came to their soft share.", "scope", "name", "period"
+        )
+        self._state_up = gauge(
+            "llm_router_state_up", "1 while shared state answers, 0 while each router is alone.", "backend"
+        )
+        self._state_seconds = Histogram(
+            "llm_router_state_seconds", "Time to reserve in shared state.", buckets=OVERHEAD_BUCKETS, registry=registry
+        )
+        self._state_failures = Counter(
+            "llm_router_state_failures_total", "Times that shared state was lost.", registry=registry
+        )
         self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
         self._embedded = counter(
             "llm_router_embeddings_total", "Prompts to be embedded, by what came of it.", "target", "outcome"
@@ -223,6 +242,30 @@ class Metrics:
         for gauge, value in ((self._discovery_up, float(up)), (self._discovery_clusters, float(clusters))):
             gauge.clear()
             gauge.labels(method).set(value)
+
+    # ------------------------------------------------------------ limits
+
+    def limited(self, scope: str, name: str, limit: str) -> None:
+        self._limited.labels(scope, name, limit).inc()
+
+    def budgets(self, standing: Iterable[tuple[str, str, str, float, float]]) -> None:
+        """All of them: scope, name, period, USD that may be spent, USD that are. Others have no series any more."""
+        self._budget.clear()
+        self._budget_used.clear()
+        for scope, name, period, usd, used_usd in standing:
+            self._budget.labels(scope, name, period).set(usd)
+            self._budget_used.labels(scope, name, period).set(used_usd)
+
+    def budget_alert(self, scope: str, name: str, period: str) -> None:
+        self._budget_alerts.labels(scope, name, period).inc()
+
+    def state_asked(self, seconds: float) -> None:
+        self._state_seconds.observe(seconds)
+
+    def state_reached(self, *, up: bool) -> None:
+        self._state_up.labels("redis").set(up)
+        if not up:
+            self._state_failures.inc()
 
     def reloaded(self, success: bool) -> None:
         self._reload.set(success)

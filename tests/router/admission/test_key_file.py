@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from llm_router.admission.key_file import create, load_keys, revoke
 from llm_router.admission.keys import ApiKey, KeyRing, digest
+from llm_router.config.schema import Budget, RateLimit
 from llm_router.errors import ConfigError, Problem
 
 
@@ -33,6 +35,20 @@ def test_a_created_key_opens_and_only_its_digest_is_kept(file: Path) -> None:
     assert key not in content
     assert key[5:48] not in content
     assert digest(key) in content
+
+
+def test_limits_and_budgets_are_kept(file: Path) -> None:
+    create(file, "a", limits={"requestsPerMinute": 5}, budget={"daily": 1.5, "softPercent": 50, "hard": False})
+    (key,) = load_keys(file)
+    assert key.limits == RateLimit(requests_per_minute=5)
+    assert key.budget == Budget(daily=1.5, soft_percent=50, hard=False)
+
+
+@pytest.mark.parametrize(("what", "path"), [({"softPercent": 50}, "budget"), ({"daily": 0}, "budget.daily")])
+def test_a_budget_of_nothing_is_refused(file: Path, what: dict[str, float], path: str) -> None:
+    assert [problem.path for problem in refusal(lambda: create(file, "a", budget=what))] == [path]
+    file.write_text(yaml.safe_dump({"keys": [{"name": "a", "sha256": "0" * 64, "budget": what}]}))
+    assert [problem.path for problem in refusal(lambda: load_keys(file))] == [f"keys[0].{path}"]
 
 
 def test_scopes_are_kept(file: Path) -> None:

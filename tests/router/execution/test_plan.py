@@ -8,6 +8,9 @@ from llm_router.config.schema import Failover, Fallback
 from llm_router.errors import (
     AttemptFailed,
     ConnectFailed,
+    NoTarget,
+    TargetFull,
+    TargetLimited,
     UpstreamBroken,
     UpstreamRefused,
     UpstreamReset,
@@ -102,6 +105,7 @@ def test_a_target_never_answers_twice_by_failover() -> None:
 
 # ---------------------------------------------------------------- the last resort
 
+LIMITED = TargetLimited(NoTarget(429, "rate_limit_exceeded", "wait"))
 RATE_LIMITED, QUOTA = refused(429), refused(429, "insufficient_quota", quota=True)
 
 
@@ -127,6 +131,13 @@ def test_on_rate_limit_says_whether_it_follows_rate_limits(failure: AttemptFaile
 def test_on_error_says_whether_it_follows_the_rest(failure: AttemptFailed) -> None:
     assert followed([failure] * 9, with_resort(on_rate_limit=False)) == ["a", "b", "d"]
     assert followed([failure] * 9, with_resort(on_error=False)) == ["a", "b", "c"]
+
+
+def test_it_follows_targets_that_nothing_was_sent_to_as_it_is_told_to() -> None:
+    for failure in (LIMITED, TargetFull()):
+        assert followed([failure] * 9, with_resort()) == ["a", "b", "c", "d"]
+    assert followed([LIMITED] * 9, with_resort(on_rate_limit=False)) == ["a", "b", "c"]
+    assert followed([TargetFull()] * 9, with_resort(on_error=False)) == ["a", "b", "c"]
 
 
 def test_the_last_failure_decides() -> None:

@@ -10,6 +10,7 @@ from llm_router.errors import (
     ConnectFailed,
     NoTarget,
     TargetFull,
+    TargetLimited,
     TargetUnsuited,
     UpstreamBroken,
     UpstreamRefused,
@@ -64,6 +65,23 @@ def test_the_callers_own_mistake_goes_back_to_him_with_its_code() -> None:
 def test_what_nobody_can_express_is_a_400_that_names_the_field() -> None:
     unsuited = TargetUnsuited(ClientError(400, "unsupported_field", "no", param="logit_bias"))
     assert verdict(trail(unsuited)) is unsuited.error
+
+
+def limited(status: int, retry_after_s: float | None) -> TargetLimited:
+    return TargetLimited(NoTarget(status, "x", "at a limit", retry_after_s=retry_after_s))
+
+
+def test_where_all_are_at_a_limit_the_first_to_have_room_again_speaks() -> None:
+    slow, soon, money, never = limited(429, 30), limited(429, 4), limited(402, 1), limited(429, None)
+    assert verdict(trail(slow, soon, money, never)) is soon.error
+    assert verdict(trail(never, money)) is never.error
+    assert verdict(trail(money)) is money.error
+
+
+def test_what_was_really_sent_speaks_before_a_limit() -> None:
+    error = verdict(trail(ConnectFailed(), limited(429, 4)))
+    assert isinstance(error, NoTarget)
+    assert error.status == 502
 
 
 def test_the_shortest_wait_of_all_goes_out() -> None:

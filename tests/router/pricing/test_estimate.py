@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_router.model import ClusterCost, Expected, Facts, Kind, ListPrice, Rate, State, Target, Usage, View
-from llm_router.pricing.estimate import cluster_usd, decision_usd_per_1k, estimate, expected_usage, list_usd
+from llm_router.pricing.estimate import (
+    cluster_usd,
+    decision_usd_per_1k,
+    estimate,
+    expected_usage,
+    list_usd,
+    most_usd,
+)
 
 PRICE = ListPrice(
     input=Rate(0.001, ((1000, 0.005),)),
@@ -39,6 +46,21 @@ def view(
 def test_every_kind_of_token_has_its_own_rate() -> None:
     usage = Usage(input_tokens=100, cache_read_tokens=200, cache_write_tokens=300, output_tokens=400)
     assert list_usd(PRICE, usage) == pytest.approx((100 * 0.001 + 200 * 0.0001 + 300 * 0.00125 + 400 * 0.002) / 1000)
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "answers", "tokens_out"), [(None, 1, 256), (None, 3, 768), (50, 1, 50), (50, 2, 100)]
+)
+def test_the_most_that_a_request_may_cost_is_that_of_its_longest_answer(
+    max_tokens: int | None, answers: int, tokens_out: int
+) -> None:
+    facts = Facts(model="m", input_tokens=100, max_tokens=max_tokens, answers=answers, expected_output_tokens=256)
+    most = Usage(input_tokens=100, output_tokens=tokens_out)
+    assert most_usd(view("provider", price=PRICE), facts) == list_usd(PRICE, most)
+    cost = ClusterCost(capacity=0.004)
+    assert most_usd(view("cluster", cost=cost), facts) == cluster_usd(cost, most)
+    assert most_usd(view("provider"), facts) is None
+    assert most_usd(view("cluster"), facts) is None
 
 
 def test_cached_input_counts_towards_the_tier() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from llm_router.errors import NoTarget
-from llm_router.model import Facts, View
+from llm_router.model import Facts, Limited, LimitUnit, View
 from llm_router.routing.engine import Policy, decide
 from llm_router.routing.strategies import STRATEGIES
 from tests.router.routing.views import NOW, cluster, facts, provider, snapshot
@@ -137,6 +138,27 @@ def test_when_all_that_may_answer_are_rate_limited_it_is_429() -> None:
     cooling = [cluster(name, retry_at=NOW + pause, retry_reason="cooling") for name, pause in (("a", 7), ("b", 3))]
     error = refused(facts(region=""), *cooling, provider("elsewhere", region="us"))
     assert (*outcome(error), error.retry_after_s) == (429, "rate_limit_exceeded", 3.0)
+
+
+def at(unit: LimitUnit, wait_s: float, until_s: float = 1.0) -> tuple[Limited, ...]:
+    return (Limited("a limit", unit, 1, NOW + until_s, NOW + wait_s),)
+
+
+def test_at_a_configured_limit_it_is_429_with_the_honest_wait() -> None:
+    full = [provider("a", limited=at("tokens", 40.0)), provider("b", limited=at("requests", 25.0))]
+    error = refused(facts(), *full, provider("c", limited=at("nano_usd", 3000.0)))
+    assert (*outcome(error), error.retry_after_s) == (429, "rate_limit_exceeded", 25.0)
+
+
+def test_where_all_budgets_are_used_up_it_is_402_until_the_first_begins_anew() -> None:
+    poor = [provider(name, limited=at("nano_usd", wait_s)) for name, wait_s in (("a", 90.0), ("b", 60.0))]
+    error = refused(facts(), *poor)
+    assert (*outcome(error), error.retry_after_s) == (402, "budget_exceeded", 60.0)
+
+
+def test_what_never_fits_has_no_wait() -> None:
+    error = refused(facts(), provider("a", limited=at("tokens", math.inf, math.inf)))
+    assert (*outcome(error), error.retry_after_s) == (429, "rate_limit_exceeded", None)
 
 
 def test_one_that_only_has_to_recover_counts_before_those_that_never_could() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_router.model import ClusterCost, Facts, Rejection, View
+from llm_router.model import ClusterCost, Facts, Limited, LimitUnit, Rejection, View
 from llm_router.routing.policy import Policy
 from llm_router.routing.requirements import (
     DEMANDS,
@@ -257,6 +257,38 @@ def test_a_latency_limit_rejects_what_is_known_to_be_slower(p95_ms: float | None
 def test_how_it_is_doing(signals: dict[str, Any], expected: str | None) -> None:
     assert code(cluster("a", **signals), facts()) == expected
     assert code(provider("p", **signals), facts()) == expected
+
+
+def at(unit: LimitUnit, amount: int, until: float = NOW + 5) -> tuple[Limited, ...]:
+    return (Limited("a limit", unit, amount, until, until),)
+
+
+@pytest.mark.parametrize(
+    ("limited", "expected"),
+    [
+        (at("requests", 1), "rate_limited"),
+        (at("slots", 1), "rate_limited"),
+        (at("requests", 1, NOW), None),
+        (at("tokens", 300), "rate_limited"),
+        (at("tokens", 301), None),
+        (at("tokens", 301) + at("requests", 1), "rate_limited"),
+        (at("nano_usd", 1_500_000), "budget_exceeded"),
+        (at("nano_usd", 1_500_001), None),
+        (at("nano_usd", 1, NOW), None),
+    ],
+)
+def test_at_a_limit_is_who_cannot_take_this_request(limited: tuple[Limited, ...], expected: str | None) -> None:
+    """100 tokens in, at most 2 × 100 out, at 0.005 USD per 1K."""
+    asked = facts(input_tokens=100, max_tokens=100, answers=2)
+    assert code(provider("p", 0.005, limited=limited), asked) == expected
+
+
+def test_a_budget_rules_out_who_has_no_price() -> None:
+    spent = at("nano_usd", 10**15)
+    assert code(provider("p", None, limited=spent), facts()) == "budget_exceeded"
+    assert code(provider("p", None), facts(priced=True)) == "cost"
+    assert code(cluster("a", None), facts(priced=True)) == "cost"
+    assert code(provider("p", 0.005), facts(priced=True)) is None
 
 
 def test_a_lasting_reason_is_named_before_a_passing_one() -> None:

@@ -21,11 +21,6 @@ def settings(draft: Draft) -> Iterator[Finding]:
         ("router", "cost", "basis"),
         f"deciding by {basis} cost is not yet available: use capacity (all three are in the metrics)",
     )
-    yield from _when(
-        config.state.backend != "memory",
-        ("state", "backend"),
-        f"state in {config.state.backend} is not yet available: use memory",
-    )
 
 
 def clusters(draft: Draft) -> Iterator[Finding]:
@@ -44,15 +39,6 @@ def clusters(draft: Draft) -> Iterator[Finding]:
             cluster.scaling.min_nodes == 0,
             ("clusters", i, "scaling", "minNodes"),
             "scaling to zero is not yet available: keep at least 1 node",
-        )
-
-
-def providers(draft: Draft) -> Iterator[Finding]:
-    for i, provider in draft.providers():
-        yield from _when(
-            provider.rate_limit is not None,
-            ("externalProviders", i, "rateLimit"),
-            "limits for a provider are not yet available: remove them (its own 429 is obeyed)",
         )
 
 

@@ -40,6 +40,7 @@ def _convert(config: keys.LiteLLM, at: Place, notes: Notes) -> dict[str, Any]:
         groups.setdefault(one.group, []).append(one)
     fallbacks = _fallbacks(config, groups, at, notes)
     _check_general(config, notes)
+    parallel = at("router_settings", "default_max_parallel_requests")
     return {
         "router": {
             "routingStrategy": _strategy(config, groups, at, notes),
@@ -48,7 +49,8 @@ def _convert(config: keys.LiteLLM, at: Place, notes: Notes) -> dict[str, Any]:
             "failover": _failover(config, at),
             "modelMapping": _mapping(config, groups, fallbacks, at, notes),
         },
-        "externalProviders": [_provider(one, groups[one.group], notes) for one in deployed],
+        "externalProviders": [_provider(one, groups[one.group], parallel, notes) for one in deployed],
+        "state": _state(config, at),
         "rules": list(_rules(config, groups, fallbacks, notes)) or None,
     }
 
@@ -97,7 +99,7 @@ def _named(entry: keys.Entry, at: Place, taken: set[str]) -> str:
     return name
 
 
-def _provider(one: _Deployed, group: list[_Deployed], notes: Notes) -> Told:
+def _provider(one: _Deployed, group: list[_Deployed], parallel: Told | None, notes: Notes) -> Told:
     entry, params, at = one.entry, one.entry.litellm_params, one.at.within("litellm_params")
     account = ACCOUNTS[one.prefix]
     url, url_key = (params.api_base, "api_base") if params.api_base is not None else (params.base_url, "base_url")
@@ -119,7 +121,7 @@ def _provider(one: _Deployed, group: list[_Deployed], notes: Notes) -> Told:
             "weight": _weight(one, group),
             "region": at("region_name"),
             "headers": at("extra_headers"),
-            "rateLimit": _limits(one),
+            "rateLimit": _limits(one, parallel),
             "price": _price(entry, one.at, notes),
             "organization": at("organization"),
             "apiVersion": at("api_version"),
@@ -141,11 +143,11 @@ def _weight(one: _Deployed, group: list[_Deployed]) -> Told | None:
     return None
 
 
-def _limits(one: _Deployed) -> Told | None:
+def _limits(one: _Deployed, parallel: Told | None) -> Told | None:
     limits = {
         "requestsPerMinute": _stated(one, "rpm"),
         "tokensPerMinute": _stated(one, "tpm"),
-        "concurrentRequests": _stated(one, "max_parallel_requests"),
+        "concurrentRequests": _stated(one, "max_parallel_requests") or parallel,
     }
     first = next((limit for limit in limits.values() if limit is not None), None)
     return None if first is None else Told(limits, first.path)
@@ -297,6 +299,25 @@ def _timeouts(config: keys.LiteLLM, at: Place) -> dict[str, Told | None]:
             if told.get(key) is None and total_s < usual_s:
                 told[key] = total
     return told
+
+
+def _state(config: keys.LiteLLM, at: Place) -> Told | None:
+    """Limits in Redis, as LiteLLM shares them between its processes."""
+    settings, place = config.router_settings, at.within("router_settings")
+    if settings.redis_url is None and settings.redis_host is None:
+        return None
+    if settings.redis_url is not None:
+        return place.says({"backend": "redis", "url": place("redis_url")}, "redis_url")
+    port, number = place.within("redis_port").data or 6379, place.within("redis_db").data or 0
+    url = f"redis://{place.within('redis_host').data}:{port}/{number}"
+    own = private(place, f"http://{settings.redis_host}", "redis_host")
+    told = {
+        "backend": "redis",
+        "url": place.says(url, "redis_host"),
+        "password": place("redis_password"),
+        "private": own,
+    }
+    return place.says(told, "redis_host")
 
 
 def _failover(config: keys.LiteLLM, at: Place) -> dict[str, Any]:

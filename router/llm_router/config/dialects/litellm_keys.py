@@ -74,6 +74,12 @@ class RouterSettings(Keys):
     model_group_alias: dict[Text, Text] = field(default_factory=dict)
     fallbacks: Groups = ()
     default_fallbacks: tuple[Text, ...] = ()
+    default_max_parallel_requests: int | None = None
+    redis_url: Secret | None = None
+    redis_host: Text | None = None
+    redis_port: int | None = None
+    redis_password: Secret | None = None
+    redis_db: int | None = None
 
 
 class Settings(Keys):
@@ -104,12 +110,11 @@ class LiteLLM(Keys):
 _FIXED = "requests are passed on as they come: remove it, and let clients say it"
 _AWS = "Amazon Bedrock and SageMaker are not yet available: remove this model"
 _DIFFERENT_MODEL = "another model for this kind of error is not yet available: remove it (fallbacks is there)"
-_REDIS = "state in Redis is not yet available: remove it"
 _OBSERVED = "metrics are at /metrics, and nothing is sent elsewhere: remove it"
 _LOG_LEVEL = "set LOG_LEVEL in the environment: remove it"
 _CACHE = "there is no cache of answers: remove it"
 _KEYS = "client keys live in a file of digests: llm-router keys create makes it, access.apiKeysFile names it"
-_CALLERS = "limits for callers come with their keys: remove it"
+_CALLERS = "limits for callers stand with their keys (llm-router keys create --concurrency …): remove it"
 _DATABASE = "there is no database: remove it"
 _ONE_TIMEOUT = "one timeout holds for all: set router_settings.timeout"
 _REQUEST_FIELDS = """
@@ -155,7 +160,6 @@ GAPS: Gaps = {
         }
     },
     "router_settings": {
-        **dict.fromkeys(("redis_host", "redis_port", "redis_password", "redis_url", "redis_db"), _REDIS),
         **dict.fromkeys(("context_window_fallbacks", "content_policy_fallbacks"), _DIFFERENT_MODEL),
         **dict.fromkeys(("cache_responses", "cache_kwargs", "caching_groups"), _CACHE),
         **dict.fromkeys(("set_verbose", "debug_level"), _LOG_LEVEL),
@@ -168,10 +172,9 @@ GAPS: Gaps = {
         "routing_strategy_args": "the strategies take no arguments: remove it",
         "retry_after": "the router paces its attempts itself: remove it",
         "max_fallbacks": "num_retries bounds all attempts: remove it",
-        "provider_budget_config": "budgets for providers are not yet available: remove it",
+        "provider_budget_config": "budgets stand with each provider: llm-router import, then say budget there",
         "optional_pre_call_checks": "has no meaning here: remove it",
         "default_litellm_params": _FIXED,
-        "default_max_parallel_requests": "say max_parallel_requests at each model: remove it",
     },
     "litellm_settings": {
         **dict.fromkeys(("success_callback", "failure_callback", "callbacks", "service_callbacks"), _OBSERVED),

@@ -50,9 +50,14 @@ def _convert(config: keys.Loom, at: Place, notes: Notes) -> dict[str, Any]:
             "modelRoutes": routing_at("model_routes"),
             "modelMapping": where("model_mapping"),
         },
-        "externalProviders": [
-            _provider(p, where.within("providers", i), gateway, entries, notes) for i, p in enumerate(gateway.providers)
-        ],
+        "externalProviders": _with_limits(
+            [
+                _provider(p, where.within("providers", i), gateway, entries, notes)
+                for i, p in enumerate(gateway.providers)
+            ],
+            where,
+            notes,
+        ),
     }
 
 
@@ -222,6 +227,14 @@ def _limits(places: list[Place]) -> Told | None:
         "concurrentRequests": place("rate_limit", "concurrent_requests"),
     }
     return place.says(limits, "rate_limit") if any(limits.values()) else None
+
+
+def _with_limits(providers: list[Told], gateway: Place, notes: Notes) -> list[Told]:
+    """The gateway's own ``rate_limit`` is for each provider that has none."""
+    limits = _limits([gateway])
+    if limits is not None:
+        notes.warn(limits.path, "holds for each provider that has no rate_limit of its own, not for all together")
+    return [Told({**told.value, "rateLimit": told.value["rateLimit"] or limits}, told.path) for told in providers]
 
 
 def _models(provider: keys.Provider, at: Place, kind: str, gateway: keys.Gateway, notes: Notes) -> dict[str, Any]:

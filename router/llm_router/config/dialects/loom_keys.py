@@ -123,6 +123,7 @@ class Gateway(Keys):
     routing: Routing = Routing()
     model_mapping: dict[Text, dict[Text, Text]] = field(default_factory=dict)
     streaming: Streaming = Streaming()
+    rate_limit: RateLimit | None = None
 
 
 class Route(Keys):
@@ -145,7 +146,7 @@ GAPS: Gaps = {
     "upstreams": _ANOTHER_GATEWAY,
     "plugins": _ANOTHER_GATEWAY,
     "graphql": _ANOTHER_GATEWAY,
-    "rate_limit": "limits for callers are not yet available: remove it",
+    "rate_limit": "limits for callers stand with their keys (llm-router keys create --rpm …): remove it",
     "cors": _ANOTHER_GATEWAY,
     "cache": "there is no cache of answers: remove it, or set enabled: false",
     "tracing": "tracing is not yet available: remove it, or set enabled: false",
@@ -155,7 +156,6 @@ GAPS: Gaps = {
     "chaos": _ANOTHER_GATEWAY,
     "ebpf": _ANOTHER_GATEWAY,
     "ai_gateway": {
-        "rate_limit": "limits for all providers together are not yet available: give each provider its own rate_limit",
         "token_accounting": "tokens are always accounted for, and nowhere else stored: remove it",
         "semantic_cache": "there is no semantic cache: remove it, or set enabled: false",
         "security": "prompts are not inspected: remove it",

@@ -13,6 +13,7 @@ from .document import Config, Fragment
 from .ledger import LedgerStore
 from .listeners import Access, Admin, Server, ServerTls
 from .owners import (
+    Budget,
     Capacity,
     Cluster,
     ClusterModel,
@@ -40,13 +41,14 @@ from .router import (
     Timeouts,
 )
 from .rules import Action, Capability, Condition, Rule
-from .state import StateStore
+from .state import RedisServer, StateStore
 
 __all__ = [
     "Access",
     "Action",
     "Admin",
     "Base",
+    "Budget",
     "Capability",
     "Capacity",
     "Category",
@@ -74,6 +76,7 @@ __all__ = [
     "ProviderLatency",
     "ProviderModel",
     "RateLimit",
+    "RedisServer",
     "Router",
     "Rule",
     "Scaling",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
 from ..scalars import (
     Count,
@@ -59,6 +59,23 @@ class Scaling(Base):
     idle_timeout: Annotated[Pause, "Time without requests after which a node goes."] = Seconds(600)
 
 
+class RateLimit(Base):
+    """What may be used at the same time, or in any minute."""
+
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Annotated[Count | None, "Prompt and answer together, reserved before they are known."] = None
+    concurrent_requests: Count | None = None
+
+
+class Budget(Base):
+    """What may be spent in USD, by calendar in UTC."""
+
+    daily: Positive | None = None
+    monthly: Positive | None = None
+    soft_percent: Annotated[float, Meta(gt=0, le=100), "Share from which on people are told."] = 80.0
+    hard: Annotated[bool, "Whether what would go beyond is refused; false only tells."] = True
+
+
 class ClusterTemplate(Base):
     """What clusters may have in common: all of a cluster but its name and address."""
 
@@ -90,6 +107,8 @@ class ClusterTemplate(Base):
     compliance: Annotated[tuple[Tag, ...], "What it may be used for, such as hipaa."] = ()
     priority: Annotated[Whole, "Order of the strategy priority; breaks ties elsewhere. Lower goes first."] = 1
     weight: Annotated[Whole, "Share of the strategy weighted and of load_balance; 0 takes no turns."] = 1
+    rate_limit: Annotated[RateLimit | None, "Above it others are asked."] = None
+    budget: Annotated[Budget | None, "Above it others are asked. Its cost must be known."] = None
     private: Annotated[bool, "Allow plain http and private addresses."] = False
 
 
@@ -98,12 +117,6 @@ class Cluster(ClusterTemplate, kw_only=True):
 
     name: Annotated[Name, "Unique among clusters and providers."]
     endpoint: Annotated[Text, "URL of the gate, with or without /v1. Plain http only for loopback or private: true."]
-
-
-class RateLimit(Base):
-    requests_per_minute: Count | None = None
-    tokens_per_minute: Count | None = None
-    concurrent_requests: Count | None = None
 
 
 class HealthCheck(Base):
@@ -157,7 +170,8 @@ class Provider(Base):
     headers: Annotated[dict[HeaderName, HeaderValue], "Sent with every request, never for credentials."] = field(
         default_factory=dict
     )
-    rate_limit: Annotated[RateLimit | None, "Not yet available."] = None
+    rate_limit: Annotated[RateLimit | None, "Above it others are asked."] = None
+    budget: Annotated[Budget | None, "Above it others are asked. Its price must be known."] = None
     health_check: HealthCheck = HealthCheck()
     price: Price | None = None
     latency: ProviderLatency | None = None

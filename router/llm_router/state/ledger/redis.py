@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
+from ...config.scalars import Seconds, Secret
+from ...config.schema import RedisServer
 from ...pricing.records import Record, exported
 from ...pricing.savings import Query, Tallies, tallied
+from ..redis_connection import connect_blocking
 from .store import StoreUnavailable
 
 RECORDS = "{llm-router:ledger}:1:records"
@@ -34,11 +34,7 @@ class RedisStore:
     backend = "redis"
 
     def __init__(self, url: str) -> None:
-        # The journal tries again: a client that did so too would only be slower to tell.
-        retry = Retry(NoBackoff(), 0)
-        self._redis = Redis.from_url(
-            url, socket_connect_timeout=WAIT_S, socket_timeout=WAIT_S, retry=retry, client_name="llm-router"
-        )
+        self._redis = connect_blocking(RedisServer(url=Secret(url), timeout=Seconds(WAIT_S)))
 
     def write(self, records: Sequence[Record]) -> None:
         with _told_as_ours(), self._redis.pipeline(transaction=True) as transaction:

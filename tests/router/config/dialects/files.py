@@ -22,6 +22,7 @@ ENV = {
     "EDGE_KEY": "edge-0a1b2c3d4e5f6g7h",
     "LOCAL_KEY": "local-0a1b2c3d4e5f6g7h",
     "GROQ_API_KEY": "gsk-0a1b2c3d4e5f6g7h",
+    "REDIS_PASSWORD": "redis-0a1b2c3d4e5f6g7h",
     "LITELLM_MASTER_KEY": "sk-0a1b2c3d4e5f6g7h",
 }
 

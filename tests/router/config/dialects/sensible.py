@@ -128,7 +128,8 @@ def loom(draw: Draw) -> Document:
 def _standing() -> st.SearchStrategy[Document]:
     cost = st.fixed_dictionaries({"input_per_1k": usd, "output_per_1k": usd})
     check = some(enabled=st.booleans(), interval=durations, timeout=durations, endpoint=st.just("/v1/models"))
-    return some(priority=counts, weight=counts, cost=cost, health_check=check)
+    limits = some(requests_per_minute=counts, tokens_per_minute=counts, concurrent_requests=counts)
+    return some(priority=counts, weight=counts, cost=cost, health_check=check, rate_limit=limits)
 
 
 def _loom_provider(name: str) -> st.SearchStrategy[Document]:
@@ -167,7 +168,13 @@ def _entry() -> st.SearchStrategy[Document]:
             ),
             "api_key": secrets | st.just("os.environ/OPENAI_API_KEY"),
         },
-        optional={"weight": counts, "region_name": st.just("eu"), "extra_headers": st.just({"X-Team": "a"})},
+        optional={
+            "weight": counts,
+            "rpm": counts,
+            "tpm": counts,
+            "region_name": st.just("eu"),
+            "extra_headers": st.just({"X-Team": "a"}),
+        },
     )
     prices = {"input_cost_per_token": usd, "output_cost_per_token": usd}
     info = st.fixed_dictionaries(prices, optional={"max_input_tokens": counts}) | some(max_input_tokens=counts)

@@ -6,8 +6,8 @@ import pytest
 
 from llm_router.config.dialects.litellm_accounts import split
 from llm_router.config.load import parse
-from llm_router.config.scalars import Seconds
-from llm_router.config.schema import Config
+from llm_router.config.scalars import Seconds, Secret
+from llm_router.config.schema import Config, RateLimit, StateStore
 from tests.router.config.dialects.decisions import answering, decision
 from tests.router.config.dialects.files import ENV, FILES, load_available
 
@@ -47,6 +47,15 @@ def test_what_the_documented_example_says() -> None:
     assert gemini.price is not None
     assert (gemini.price.input_per_1k, gemini.price.output_per_1k) == (0.0003, 0.0025)
     assert (own.type, own.base_url, own.private) == ("openai-compatible", "http://10.0.0.7:8000", True)
+    assert openai.rate_limit == RateLimit(requests_per_minute=500, tokens_per_minute=90000)
+    assert claude.rate_limit == RateLimit(concurrent_requests=20)
+    state = loaded.state
+    assert (state.backend, state.url, state.password, state.private) == (
+        "redis",
+        "redis://redis.internal:6379/0",
+        ENV["REDIS_PASSWORD"],
+        True,
+    )
     router = loaded.router
     assert (router.routing_strategy, router.failover.max_retries, router.timeouts.total) == (
         "weighted",
@@ -156,3 +165,18 @@ def test_a_master_key_is_told_to_be_of_no_use_and_does_not_open_the_router() -> 
     assert [w.path for w in parse(text, env=ENV).warnings] == ["general_settings.master_key"]
     with pytest.raises(Exception, match="without API keys the router serves loopback only"):
         parse("server: {host: 0.0.0.0}\n" + text, env=ENV)
+
+
+def test_a_default_of_parallel_requests_is_each_deployments_that_says_none() -> None:
+    text = "model_list:\n"
+    for more in ("", ", max_parallel_requests: 2"):
+        text += f"  - {{model_name: a, litellm_params: {{model: openai/m, api_key: k{more}}}}}\n"
+    limits = config(text + "router_settings: {default_max_parallel_requests: 9}\n").external_providers
+    assert [p.rate_limit for p in limits] == [RateLimit(concurrent_requests=9), RateLimit(concurrent_requests=2)]
+
+
+def test_a_redis_url_is_taken_as_it_is() -> None:
+    state = one(
+        "model: openai/m, api_key: k", "router_settings: {redis_url: 'rediss://u:p@redis.example.com/1'}\n"
+    ).state
+    assert state == StateStore(backend="redis", url=Secret("rediss://u:p@redis.example.com/1"))

@@ -8,7 +8,7 @@ import pytest
 
 from llm_router.config.load import Loaded, parse
 from llm_router.config.scalars import Seconds
-from llm_router.config.schema import Config
+from llm_router.config.schema import Config, RateLimit
 from tests.router.config.dialects.decisions import answering, decision
 from tests.router.config.dialects.files import ENV, FILES, load_available
 
@@ -72,6 +72,8 @@ def test_what_the_routing_says() -> None:
         Seconds(5),
     )
     assert (local.type, local.private) == ("openai-compatible", True)
+    assert openai.rate_limit == RateLimit(requests_per_minute=500, tokens_per_minute=90000, concurrent_requests=50)
+    assert anthropic.rate_limit == RateLimit(requests_per_minute=1000, tokens_per_minute=100000)
     failover = loaded.router.failover
     assert (failover.max_retries, failover.retry_codes) == (2, (429, 500, 502, 503))
     assert failover.circuit_breaker.timeout == Seconds(60)
@@ -131,3 +133,11 @@ def test_fallback_as_a_word_switches_failover() -> None:
 
 def test_the_native_sections_may_stand_beside() -> None:
     assert load_available(FILES / "loom" / "valid" / "beside-other-sections.yaml").config.server.port == 8443
+
+
+def test_the_gateways_own_limit_is_each_providers_who_has_none_and_says_so() -> None:
+    text = TWO.replace("[haiku]", "[haiku], rate_limit: {requests_per_minute: 7}")
+    loaded = parse(text + "  rate_limit: {concurrent_requests: 3}\n", env=ENV)
+    limits = [provider.rate_limit for provider in loaded.config.external_providers]
+    assert limits == [RateLimit(concurrent_requests=3), RateLimit(requests_per_minute=7)]
+    assert [warning.path for warning in loaded.warnings] == ["ai_gateway.rate_limit"]
