@@ -18,6 +18,7 @@ from ..routing.categories import Categories
 from ..routing.engine import Policy
 from ..routing.turns import Turns
 from ..routing.vocabulary import Vocabulary
+from ..signals.rents import Rents
 from ..signals.snapshot import Board
 from ..signals.watch import Watch
 from ..state.ledger.journal import Journal
@@ -25,6 +26,7 @@ from ..telemetry.metrics import Metrics
 from .attempts import Attempts
 from .learning import Learning
 from .meaning import Meaning
+from .pool_load import PoolLoad
 from .settle import Settlement
 from .standing import Standing
 
@@ -33,11 +35,13 @@ KEPT_DECISIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision as the admin surface remembers it: explained, without a word of the request."""
+    """A decision as the admin surface remembers it: explained, without a word of the request. ``woken`` are the pools
+    that are wanted from then on."""
 
     request_id: str
     at_unix: float
     decision: Decision
+    woken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Generation:
     keys: KeyRing | None
     board: Board
     standings: Mapping[str, Standing]
+    loads: Mapping[str, PoolLoad]
+    rents: Rents
     attempts: Attempts
     learning: Learning
     settlement: Settlement

@@ -9,6 +9,7 @@ from ..model import Facts, Rejection, Snapshot, View
 from .policy import Policy
 from .requirements import AUTO, COOLING, DEMANDS, SCOPES, UNAVAILABLE, is_called
 from .strategies import STRATEGIES
+from .strategies.base import ASLEEP
 
 LOOK_AGAIN_S = 1.0
 """When to come back while clusters are still being looked for."""
@@ -99,6 +100,7 @@ def _unavailable(
     views: Sequence[View], waiting: Sequence[Rejection], rejected: Sequence[Rejection], now: float
 ) -> NoTarget:
     pauses = [view.retry_at - now for view in views if view.retry_at > now]
+    pauses += [view.target.cold_start_s for view in views if view.state in ASLEEP and not view.target.always_on]
     retry_after_s = min(pauses) if pauses else None
     if all(rejection.code == COOLING for rejection in waiting):
         message = "Every target that may answer is at its rate limit; try again later."

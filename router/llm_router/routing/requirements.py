@@ -228,6 +228,12 @@ def _breaker(view: View, question: Question) -> str | None:
 
 COOLING = "cooling"
 """The code, and the ``View.retry_reason``, of a target that answered 429."""
+STATE = "state"
+"""The code of a pool that is not up."""
+
+_BREAKER = "breaker_open"
+RECOVERING = frozenset({COOLING, _BREAKER})
+"""What is over in seconds."""
 
 _LASTING: tuple[tuple[str, Check], ...] = (
     ("model_not_found", _model),
@@ -244,10 +250,10 @@ _LASTING: tuple[tuple[str, Check], ...] = (
 )
 _PASSING: tuple[tuple[str, Check], ...] = (
     ("latency", _latency),
-    ("state", _state),
+    (STATE, _state),
     ("unhealthy", _health),
     (COOLING, _cooling),
-    ("breaker_open", _breaker),
+    (_BREAKER, _breaker),
 )
 _CHECKS = _LASTING + _PASSING
 

@@ -1,34 +1,53 @@
-"""``hybrid``: a cluster that can do it cheaply and in time, else the cheapest API, else any allowed cluster."""
+"""``hybrid``: a cluster that can do it cheaply and at once, else the cheapest API, else any allowed cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..policy import Policy
+from ..room import nodes_needed, waiting
 from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request, split
+
+BY_RENT = "hybrid"
+"""The strategy that wakes pools by what they save. It leaves out targets that do not run: it never waits for one."""
 
 
 def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
     policy = situation.policy
     clusters, providers = split(candidates)
-    fit = sorted((c for c in clusters if _fits(c, policy)), key=_packed)
-    unfit = sorted((c for c in clusters if not _fits(c, policy)), key=cheapest_capacity)
+    running = [c for c in clusters if c.view.state == "up"]
+    fit = [c for c in running if is_cheap(c, policy) and _has_room(c, situation)]
+    unfit = [c for c in running if c not in fit]
     outside = "fallback_external" if situation.clusters_down else "hybrid_external"
     return [
-        *((c, "hybrid_cluster") for c in fit),
+        *((c, "hybrid_cluster") for c in sorted(fit, key=_packed)),
         *((c, outside) for c in sorted(providers, key=cheapest_request)),
-        *((c, "fallback_cluster") for c in unfit),
+        *((c, "fallback_cluster") for c in sorted(unfit, key=lambda c: _least_bad(c, policy))),
     ]
 
 
-def _fits(candidate: Candidate, policy: Policy) -> bool:
-    """Known to cost less than the threshold, and not known to need too long for reading the prompt."""
-    usd_per_1k, first_token_ms = candidate.usd_per_1k_tokens, candidate.first_token_ms
-    if usd_per_1k is None or usd_per_1k >= policy.cluster_usd_per_1k_threshold:
+def is_cheap(candidate: Candidate, policy: Policy) -> bool:
+    """Known to cost less than the threshold."""
+    usd_per_1k = candidate.usd_per_1k_tokens
+    return usd_per_1k is not None and usd_per_1k < policy.cluster_usd_per_1k_threshold
+
+
+def _has_room(candidate: Candidate, situation: Situation) -> bool:
+    """Whether the request starts at once there, and is answered in time as far as anybody can tell."""
+    pool, policy = candidate.pool, situation.policy
+    if waiting(pool) >= policy.max_queue_depth:
         return False
-    return first_token_ms is None or first_token_ms <= policy.max_latency_ms
+    limit_s = policy.first_token_limit_s(situation.facts)
+    return nodes_needed(pool, candidate.input_tokens, limit_s) is not None
 
 
 def _packed(candidate: Candidate) -> tuple[bool, float, int, str]:
     # Nodes that run anyway come first, cheap or not: filling them lets the elastic ones go idle.
     return (not candidate.view.target.always_on, *cheapest_capacity(candidate))
+
+
+def _least_bad(candidate: Candidate, policy: Policy) -> tuple[bool, float, float, int, str]:
+    """Cheap before dear, then whoever has least under way for his slots."""
+    pool = candidate.pool
+    load = pool.in_flight / pool.slots if pool.slots else 0.0
+    return (not is_cheap(candidate, policy), load, *cheapest_capacity(candidate))
