@@ -26,7 +26,7 @@ class Presence:
         ago, it is starting for as long as a cold start takes; after that it is down.
         """
         told: State = "up" if status is None else status.state
-        gone = told == "down" if report.status == "healthy" else report.absent
+        gone = told in ("zero", "down") if report.status == "healthy" else report.absent
         if not gone or not self._may_be_away or wish is None:
             if told == "up" and report.status == "healthy":
                 self._up_at = now

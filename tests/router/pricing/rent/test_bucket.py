@@ -34,6 +34,7 @@ def test_an_empty_one_takes_a_request_that_is_larger_than_itself() -> None:
 @given(st.lists(st.tuples(st.floats(-10, 100), st.floats(0, 50)), max_size=50))
 def test_more_never_fits_than_was_drained_and_holds_wherever_the_clock_goes(steps: list[tuple[float, float]]) -> None:
     bucket, now, latest, taken, largest = Bucket(30.0), 0.0, 0.0, 0.0, 0.0
+    bucket.takes(0.0, now)
     for step_s, work_s in steps:
         now += step_s
         latest = max(latest, now)
