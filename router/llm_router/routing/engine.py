@@ -240,10 +240,9 @@ def _is_strained(view: View, policy: Policy) -> bool:
 
 def _choices(order: Order, verdict: _Verdict) -> tuple[Choice, ...]:
     # Choices are taken out of what was allowed: whatever a strategy returns, a rejected target can't be among them
-    # and none appears twice.
-    allowed = {name: candidate for name, candidate in verdict.candidates.items() if name not in verdict.asleep}
-    awake = ((candidate, reason) for candidate, reason in order if candidate.view.target.name not in verdict.asleep)
-    taken = ((allowed.pop(candidate.view.target.name), reason) for candidate, reason in awake)
+    # and none appears twice. Who sleeps is among the rejected.
+    names = ((candidate.view.target.name, reason) for candidate, reason in order)
+    taken = ((verdict.candidates.pop(name), reason) for name, reason in names if name not in verdict.asleep)
     return tuple(
         Choice(
             target=candidate.view.target,

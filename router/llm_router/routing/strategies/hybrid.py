@@ -15,9 +15,7 @@ BY_RENT = "hybrid"
 def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
     policy = situation.policy
     clusters, providers = split(candidates)
-    running = [c for c in clusters if c.view.state == "up"]
-    fit = [c for c in running if is_cheap(c, policy) and _has_room(c, situation)]
-    unfit = [c for c in running if c not in fit]
+    fit, unfit = _sorted_out(clusters, situation)
     outside = "fallback_external" if situation.clusters_down else "hybrid_external"
     return [
         *((c, "hybrid_cluster") for c in sorted(fit, key=_packed)),
@@ -26,19 +24,29 @@ def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
     ]
 
 
+def _sorted_out(clusters: Sequence[Candidate], situation: Situation) -> tuple[list[Candidate], list[Candidate]]:
+    """Of the clusters that run, those that fit and those that do not."""
+    policy = situation.policy
+    limit_s = policy.first_token_limit_s(situation.facts)
+    fit: list[Candidate] = []
+    unfit: list[Candidate] = []
+    for candidate in clusters:
+        if candidate.view.state == "up":
+            fits = is_cheap(candidate, policy) and _has_room(candidate, policy, limit_s)
+            (fit if fits else unfit).append(candidate)
+    return fit, unfit
+
+
 def is_cheap(candidate: Candidate, policy: Policy) -> bool:
     """Known to cost less than the threshold."""
     usd_per_1k = candidate.usd_per_1k_tokens
     return usd_per_1k is not None and usd_per_1k < policy.cluster_usd_per_1k_threshold
 
 
-def _has_room(candidate: Candidate, situation: Situation) -> bool:
+def _has_room(candidate: Candidate, policy: Policy, limit_s: float) -> bool:
     """Whether the request starts at once there, and is answered in time as far as anybody can tell."""
-    pool, policy = candidate.pool, situation.policy
-    if waiting(pool) >= policy.max_queue_depth:
-        return False
-    limit_s = policy.first_token_limit_s(situation.facts)
-    return nodes_needed(pool, candidate.input_tokens, limit_s) is not None
+    pool = candidate.pool
+    return waiting(pool) < policy.max_queue_depth and nodes_needed(pool, candidate.input_tokens, limit_s) is not None
 
 
 def _packed(candidate: Candidate) -> tuple[bool, float, int, str]:
