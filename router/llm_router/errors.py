@@ -83,11 +83,11 @@ class NoTarget(RouterError):
         *,
         rejected: Sequence[Rejection] = (),
         retry_after_s: float | None = None,
+        demand: Demand | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
-        self.rejected, self.retry_after_s = tuple(rejected), retry_after_s
-        self.demand: Demand | None = None
+        self.rejected, self.retry_after_s, self.demand = tuple(rejected), retry_after_s, demand
 
 
 class AttemptFailed(RouterError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ..config.schema import Config
-from ..model import Choice, Decision, Facts, PoolView, Rejection, Snapshot, Target, View
+from ..model import Choice, Decision, Demand, Facts, PoolView, Rejection, Snapshot, Target, View
 from ..pricing.estimate import estimate, expected_input_tokens
 from .demand import demand_of
 from .policy import SHORTCUTS, Policy
@@ -84,20 +84,10 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
         route=policy.routes.get(facts.model) or policy.default_target,
         turn=turn,
     )
-    order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy) if verdict.candidates else []
-    demand = demand_of(
-        verdict.candidates,
-        order,
-        facts,
-        policy,
-        strategy=name,
-        asleep=verdict.asleep,
-        outside=verdict.outside,
-    )
+    order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy)
+    demand = _demand(verdict, order, name, situation)
     if len(verdict.asleep) == len(verdict.candidates):
-        refused = refusal(facts, snapshot, policy, verdict.rejected)
-        refused.demand = demand
-        raise refused
+        raise refusal(facts, snapshot, policy, verdict.rejected, demand)
     return Decision(
         strategy=name,
         rule=None if rule is None else rule.name,
@@ -119,6 +109,18 @@ class _Verdict(Struct, kw_only=True):
     rejected: list[Rejection] = []
     baseline: Target | None = None
     clusters_down: bool = False
+
+
+def _demand(verdict: _Verdict, order: Order, strategy: str, situation: Situation) -> Demand | None:
+    return demand_of(
+        verdict.candidates,
+        order,
+        situation.facts,
+        situation.policy,
+        strategy=strategy,
+        asleep=verdict.asleep,
+        outside=verdict.outside,
+    )
 
 
 def _strategy(facts: Facts, policy: Policy) -> tuple[str, Strategy]:
@@ -209,6 +211,8 @@ def _cheapest(comparable: Sequence[Candidate]) -> Target | None:
 
 def _ordered(allowed: Mapping[str, Candidate], rule: Rule | None, strategy: Strategy, situation: Situation) -> Order:
     """Whom the rule puts first, then the others as the strategy orders them."""
+    if not allowed:
+        return []
     if rule is None:
         return strategy(tuple(allowed.values()), situation)
     led = leading(rule, [candidate.view.target for candidate in allowed.values()], situation.turn)
