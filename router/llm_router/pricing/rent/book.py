@@ -14,8 +14,8 @@ from .rule import PoolTerms, RentRule
 
 
 class RentBook:
-    """``by_rent`` is false where the strategy does not reckon with rent: then pools are woken when they are called, and
-    go when they are idle. Times are monotonic seconds. Not for several threads at once.
+    """``by_rent`` is false where the strategy does not reckon with rent: then pools are woken when they are called, or
+    when nobody else may answer, and go when they are idle. Times are monotonic seconds. Not for several threads.
 
     What changes a wish returns the pools whose wish has changed.
     """
@@ -43,7 +43,7 @@ class RentBook:
             self._accounts[demand.chosen].chosen(demand, now)
         if demand.called in self._accounts:
             return self._call(self._accounts[demand.called], demand, now)
-        if not demand.spilled or not self._by_rent:
+        if not demand.spilled:
             return ()
         able = [self._accounts[pool] for pool in demand.able if pool in self._accounts]
         if any(account.absorbs(demand, now) for account in able):
@@ -84,27 +84,27 @@ class RentBook:
         if account.wanted > 0:
             account.absorbs(demand, now)
             return ()
-        return _wake([account], "called", (), now)
+        return _wake(account, "called", (), now)
 
     def _spilled(self, able: list[PoolAccount], demand: Demand, now: float) -> tuple[str, ...]:
         if demand.value_usd == math.inf:
-            woken = _wake(able, "needed", able, now)
-            for account in able:
-                if account.pool in woken:
-                    account.absorbs(demand, now)
+            cheapest = min(able, key=lambda account: account.terms.usd_per_s, default=None)
+            woken = _wake(cheapest, "needed", able, now)
+            if cheapest is not None:
+                cheapest.absorbs(demand, now)
             return woken
-        if not demand.value_usd > 0:
+        if not demand.value_usd > 0 or not self._by_rent:
             return ()
         for account in able:
             account.earn(demand, now)
-        return _wake([account for account in able if account.pays], "saving", able, now)
+        paying = [account for account in able if account.pays]
+        return _wake(min(paying, key=lambda account: account.preference(now), default=None), "saving", able, now)
 
 
-def _wake(candidates: list[PoolAccount], why: Why, rivals: Iterable[PoolAccount], now: float) -> tuple[str, ...]:
-    """The best of the candidates; his rivals begin anew, since he will take what they would have earned by."""
-    if not candidates:
+def _wake(best: PoolAccount | None, why: Why, rivals: Iterable[PoolAccount], now: float) -> tuple[str, ...]:
+    """His rivals begin anew, since he will take what they would have earned by."""
+    if best is None:
         return ()
-    best = min(candidates, key=lambda account: account.preference(now))
     best.wake(why, now)
     for account in (best, *rivals):
         account.reset_gain()

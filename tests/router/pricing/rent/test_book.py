@@ -227,6 +227,32 @@ def test_without_rent_it_is_neither_woken_by_savings_nor_released_by_losses() ->
         assert rents.tick(float(second)) == ()
     assert rents.wanted("b") == 0
     assert rents.tick(9900.0 + 400) == ("t4",)
+    assert rents.observe(spill(math.inf, able=("b",)), 10_400.0) == ("b",)
+
+
+# ---------------------------------------------------------------- nodes that come unasked
+
+
+def test_a_node_that_came_unasked_is_used_for_as_long_as_it_pays() -> None:
+    rents = book()
+    assert rents.seen("t4", 1, 0.0) == ("t4",)
+    assert rents.view("t4", 0.0).why == "found"
+    assert rents.tick(400.0) == ("t4",)
+    assert rents.seen("t4", 1, 401.0) == ()  # it has not come anew
+
+
+def test_no_more_nodes_are_wanted_than_may_be_whoever_started_them() -> None:
+    rents = book(max_nodes=2)
+    rents.seen("t4", 5, 0.0)
+    assert rents.wanted("t4") == 2
+
+
+def test_an_account_goes_on_in_another_book() -> None:
+    old, new = woken(book()), book("t4", "b")
+    old.tick(100.0)
+    new.adopt(old, "t4")
+    assert new.view("t4", 100.0) == old.view("t4", 100.0)
+    assert new.terms("t4") == TERMS
 
 
 # ---------------------------------------------------------------- new terms
