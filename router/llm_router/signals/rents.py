@@ -56,7 +56,8 @@ class Rents:
     def tick(self) -> None:
         """Time has passed: release what does not pay any more, and show what is wanted."""
         busy = {pool: _busy_nodes(self._board.pool(pool)) for pool in self._terms}
-        self._changed(self._book.tick(self._clock(), busy))
+        self._book.tick(self._clock(), busy)
+        self._changed(self._terms)  # all of them: a request of an earlier generation may have woken one
         self._show({pool: max(self._book.wanted(pool), nodes) for pool, nodes in busy.items()})
 
     def seen(self, pool: str, nodes: int, status: ClusterStatus | None) -> None:

@@ -121,6 +121,15 @@ def test_the_next_generation_goes_on_with_wish_and_live_price() -> None:
     assert wish.stake_usd == pytest.approx(1.0)
 
 
+def test_a_request_of_the_generation_before_still_wakes_a_pool() -> None:
+    world = World(cluster())
+    following = World(cluster(), metrics=world.metrics)
+    following.rents.take_over(world.rents)
+    world.rents.observe(NEEDED)
+    following.rents.tick()
+    assert (following.wanted, world.gauge) == (1, 1)
+
+
 def test_terms_that_the_new_configuration_changes_hold() -> None:
     world = World(cluster())
     world.rents.observe(NEEDED)
