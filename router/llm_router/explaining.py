@@ -35,7 +35,8 @@ def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, 
         cost = cluster_cost(cluster, config.router.cost, None, time.time())
         board.post_owner(cluster.name, cost=cost)
         nodes = max(1, cluster.scaling.min_nodes)
-        board.post_pool(cluster.name, nodes=nodes, slots=slots_of(cluster, None, nodes))
+        wanted = nodes if cluster.scaling.min_nodes < cluster.scaling.max_nodes else None
+        board.post_pool(cluster.name, nodes=nodes, wanted=wanted, slots=slots_of(cluster, None, nodes))
     asked = read_requirements(headers, None, vocabulary_of(config, targets))
     facts = facts_of(
         read_chat(body),

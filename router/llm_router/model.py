@@ -276,7 +276,7 @@ class Demand(Struct, frozen=True, kw_only=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """The ordered targets, the rejected ones with reasons, and the estimates. ``baseline`` is the cheapest external
     target that satisfies the requirements: what savings are measured against, ``None`` if there is none. ``demand`` is
-    there where a pool is concerned."""
+    there where the router has a say in how many nodes a pool has."""
 
     strategy: str
     rule: str | None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 
 from ..model import Demand, Facts, Usage
-from ..pricing.estimate import expected_usage
+from ..pricing.estimate import expected_input_tokens, expected_usage
 from .policy import Policy
 from .room import nodes_needed
 from .strategies.base import Candidate, Order
@@ -40,7 +40,7 @@ def demand_of(
         chosen = answering
     able: tuple[str, ...] = ()
     if spilled:
-        able = _owners(c for c in clusters if is_cheap(c, policy) and _reads_in_time(c, limit_s))
+        able = _owners(c for c in clusters if is_cheap(c, policy) and _reads_in_time(c, facts, limit_s))
         if not able and answering is None:
             able = _owners(clusters)  # better a dear one than nobody
     tokens = expected_usage((chosen or clusters[0]).view, facts)
@@ -49,7 +49,7 @@ def demand_of(
         input_tokens=tokens.input_tokens,
         output_tokens=tokens.output_tokens,
         chosen=None if chosen is None else chosen.view.target.owner,
-        nodes_needed=1 if chosen is None else _nodes_needed(chosen, limit_s),
+        nodes_needed=1 if chosen is None else nodes_needed(chosen.pool, tokens.input_tokens, limit_s),
         spilled=spilled,
         able=able,
         called=first.owner if first is not None and first.name in asleep else None,
@@ -74,12 +74,7 @@ def _owners(candidates: Iterable[Candidate]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(candidate.view.target.owner for candidate in candidates))
 
 
-def _reads_in_time(candidate: Candidate, limit_s: float) -> bool:
+def _reads_in_time(candidate: Candidate, facts: Facts, limit_s: float) -> bool:
     """On a node that has nothing else to do."""
     speed = candidate.pool.prefill_tokens_per_second
-    return not speed or candidate.input_tokens / speed <= limit_s
-
-
-def _nodes_needed(candidate: Candidate, limit_s: float) -> int:
-    pool = candidate.pool
-    return nodes_needed(pool, candidate.input_tokens, limit_s) or max(1, pool.usable_nodes)
+    return not speed or expected_input_tokens(candidate.view, facts) / speed <= limit_s

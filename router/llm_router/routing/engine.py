@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..config.schema import Config
 from ..model import Choice, Decision, Demand, Facts, PoolView, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate, expected_input_tokens
+from ..pricing.estimate import estimate
 from .demand import demand_of
 from .policy import SHORTCUTS, Policy
 from .refusal import refusal, unknown_strategy, unknown_target
@@ -85,7 +85,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
         turn=turn,
     )
     order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy)
-    demand = _demand(verdict, order, name, situation)
+    demand = _demand(verdict, order, name, situation) if _is_elastic(snapshot) else None
     if len(verdict.asleep) == len(verdict.candidates):
         raise refusal(facts, snapshot, policy, verdict.rejected, demand)
     return Decision(
@@ -109,6 +109,11 @@ class _Verdict(Struct, kw_only=True):
     rejected: list[Rejection] = []
     baseline: Target | None = None
     clusters_down: bool = False
+
+
+def _is_elastic(snapshot: Snapshot) -> bool:
+    """Whether the router has a say in how many nodes there are."""
+    return any(pool.wanted is not None for pool in snapshot.pools.values())
 
 
 def _demand(verdict: _Verdict, order: Order, strategy: str, situation: Situation) -> Demand | None:
@@ -185,13 +190,7 @@ def _candidate(view: View, facts: Facts, snapshot: Snapshot) -> Candidate:
     pool = snapshot.pools.get(view.target.owner)
     if pool is None:
         pool = PoolView(prefill_tokens_per_second=view.target.prefill_tokens_per_second)
-    return Candidate(
-        view=view,
-        usd_per_1k_tokens=usd_per_1k,
-        estimated_usd=usd,
-        input_tokens=expected_input_tokens(view, facts),
-        pool=pool,
-    )
+    return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd, pool=pool)
 
 
 def _named(question: Question, snapshot: Snapshot) -> Target | None:

@@ -18,26 +18,21 @@ def first_token_s(pool: PoolView, input_tokens: int, nodes: int) -> float | None
     return reading_s / WHILE_DECODING if pool.decoding else reading_s
 
 
-def has_free_slot(pool: PoolView, nodes: int) -> bool:
-    """On these nodes, the others left out. Where the slots are not known there is always one."""
-    return pool.slots is None or pool.in_flight < _slots(pool, nodes)
+def has_room(pool: PoolView, input_tokens: int, limit_s: float, nodes: int | None = None) -> bool:
+    """Whether the request gets a slot at once and its first token within the limit, on the nodes that may be used or on
+    so many of them. What is not known rules nobody out."""
+    usable = pool.usable_nodes if nodes is None else nodes
+    if not usable:
+        return False
+    if pool.slots is not None and pool.in_flight >= pool.slots * usable // max(1, pool.nodes):
+        return False
+    predicted_s = first_token_s(pool, input_tokens, usable)
+    return predicted_s is None or predicted_s <= limit_s
 
 
-def waiting(pool: PoolView) -> int:
-    """How many of the router's own requests are more than the slots of the nodes that may be used."""
-    return 0 if pool.slots is None else max(0, pool.in_flight - _slots(pool, pool.usable_nodes))
-
-
-def nodes_needed(pool: PoolView, input_tokens: int, limit_s: float) -> int | None:
-    """The fewest nodes on which the request gets a slot at once and its first token within the limit; ``None`` where
-    those that may be used are not enough."""
-    for nodes in range(1, pool.usable_nodes + 1):
-        if has_free_slot(pool, nodes):
-            predicted_s = first_token_s(pool, input_tokens, nodes)
-            if predicted_s is None or predicted_s <= limit_s:
-                return nodes
-    return None
-
-
-def _slots(pool: PoolView, nodes: int) -> int:
-    return (pool.slots or 0) * nodes // max(1, pool.nodes)
+def nodes_needed(pool: PoolView, input_tokens: int, limit_s: float) -> int:
+    """The fewest nodes on which there is room; one more than may be used where there is none."""
+    needed = 1
+    while needed <= pool.usable_nodes and not has_room(pool, input_tokens, limit_s, needed):
+        needed += 1
+    return needed

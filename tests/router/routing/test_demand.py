@@ -24,7 +24,8 @@ FULL = replace(FREE, in_flight=4)
 
 
 def demand(*views: View, policy: Policy = POLICY, pools: dict[str, PoolView] | None = None, **asked: Any) -> Demand:
-    snapshot = Snapshot(views, NOW, pools or {})
+    named = {view.target.owner: ASLEEP for view in views if view.target.kind == "cluster"}
+    snapshot = Snapshot(views, NOW, named | (pools or {}))
     try:
         found = decide(facts(**_ASKED | asked), snapshot, policy).demand
     except NoTarget as refused:

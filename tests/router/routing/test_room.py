@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_router.model import PoolView
-from llm_router.routing.room import first_token_s, nodes_needed, waiting
+from llm_router.routing.room import first_token_s, has_room, nodes_needed
 
 
 def test_the_first_token_comes_when_the_prompts_ahead_and_its_own_are_read() -> None:
@@ -27,17 +27,17 @@ def test_without_a_speed_nothing_is_predicted() -> None:
 
 @pytest.mark.parametrize(
     ("in_flight", "unread", "needed"),
-    [(0, 0, 1), (3, 0, 1), (4, 0, 2), (8, 0, 3), (12, 0, None), (0, 401, 2), (0, 2000, None)],
+    [(0, 0, 1), (3, 0, 1), (4, 0, 2), (8, 0, 3), (12, 0, 4), (0, 401, 2), (0, 2000, 4)],
 )
-def test_as_many_nodes_as_it_takes_are_needed(in_flight: int, unread: int, needed: int | None) -> None:
+def test_as_many_nodes_as_it_takes_are_needed(in_flight: int, unread: int, needed: int) -> None:
     pool = PoolView(nodes=3, slots=12, prefill_tokens_per_second=100, in_flight=in_flight, unread_tokens=unread)
     assert nodes_needed(pool, 100, 5.0) == needed
 
 
 def test_nodes_that_are_not_wanted_count_for_nothing() -> None:
     pool = PoolView(nodes=3, wanted=1, slots=12, in_flight=6)
-    assert nodes_needed(pool, 1, 5.0) is None
-    assert waiting(pool) == 2
+    assert not has_room(pool, 1, 5.0)
+    assert has_room(PoolView(nodes=3, wanted=2, slots=12, in_flight=6), 1, 5.0)
 
 
 pools = st.builds(
@@ -55,9 +55,7 @@ pools = st.builds(
 @given(pools, st.integers(0, 10**5), st.floats(0, 60))
 def test_a_pool_that_has_room_still_has_it_for_less(pool: PoolView, tokens: int, limit_s: float) -> None:
     needed = nodes_needed(pool, tokens, limit_s)
-    if needed is None:
-        return
-    assert 1 <= needed <= pool.usable_nodes
-    assert nodes_needed(pool, tokens // 2, limit_s) is not None
-    assert nodes_needed(pool, tokens, limit_s * 2) is not None
-    assert waiting(pool) == 0
+    assert has_room(pool, tokens, limit_s) is (needed <= pool.usable_nodes)
+    if has_room(pool, tokens, limit_s):
+        assert has_room(pool, tokens // 2, limit_s)
+        assert has_room(pool, tokens, limit_s * 2)

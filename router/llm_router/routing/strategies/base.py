@@ -14,14 +14,13 @@ from ..turns import Turn, first_turn
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """One allowed target with what this request would cost there, ``None`` for unknown; for a cluster's, the prompt
-    tokens as it will count them, and the ``pool`` that it shares with the cluster's other targets. Its state may be one
-    in which it cannot answer yet (``ASLEEP``): a strategy puts it where it belongs, or leaves it out."""
+    """One allowed target with what this request would cost there, ``None`` for unknown, and the ``pool`` that it shares
+    with the other targets of its cluster. Its state may be one in which it cannot answer yet (``ASLEEP``): a strategy
+    puts it where it belongs, or leaves it out."""
 
     view: View
     usd_per_1k_tokens: float | None = None
     estimated_usd: float | None = None
-    input_tokens: int = 1
     pool: PoolView = PoolView()
 
 

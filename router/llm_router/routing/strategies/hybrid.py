@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...pricing.estimate import expected_input_tokens
 from ..policy import Policy
-from ..room import nodes_needed, waiting
+from ..room import has_room
 from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request, split
 
 BY_RENT = "hybrid"
@@ -26,13 +27,15 @@ def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
 
 def _sorted_out(clusters: Sequence[Candidate], situation: Situation) -> tuple[list[Candidate], list[Candidate]]:
     """Of the clusters that run, those that fit and those that do not."""
-    policy = situation.policy
-    limit_s = policy.first_token_limit_s(situation.facts)
+    policy, facts = situation.policy, situation.facts
+    limit_s = policy.first_token_limit_s(facts)
     fit: list[Candidate] = []
     unfit: list[Candidate] = []
     for candidate in clusters:
         if candidate.view.state == "up":
-            fits = is_cheap(candidate, policy) and _has_room(candidate, policy, limit_s)
+            fits = is_cheap(candidate, policy) and has_room(
+                candidate.pool, expected_input_tokens(candidate.view, facts), limit_s
+            )
             (fit if fits else unfit).append(candidate)
     return fit, unfit
 
@@ -41,12 +44,6 @@ def is_cheap(candidate: Candidate, policy: Policy) -> bool:
     """Known to cost less than the threshold."""
     usd_per_1k = candidate.usd_per_1k_tokens
     return usd_per_1k is not None and usd_per_1k < policy.cluster_usd_per_1k_threshold
-
-
-def _has_room(candidate: Candidate, policy: Policy, limit_s: float) -> bool:
-    """Whether the request starts at once there, and is answered in time as far as anybody can tell."""
-    pool = candidate.pool
-    return waiting(pool) < policy.max_queue_depth and nodes_needed(pool, candidate.input_tokens, limit_s) is not None
 
 
 def _packed(candidate: Candidate) -> tuple[bool, float, int, str]:

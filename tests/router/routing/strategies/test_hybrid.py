@@ -18,11 +18,11 @@ POLICY = Policy(cluster_usd_per_1k_threshold=0.01, max_latency_ms=5000, max_queu
 def candidate(view: View, usd: float | None, **pool: Any) -> Candidate:
     """``pool`` are fields of the pool: two nodes with two slots each that are all wanted, unless told otherwise."""
     shared = PoolView(**{"nodes": 2, "wanted": 2, "slots": 4} | pool)
-    return Candidate(view=view, usd_per_1k_tokens=usd, estimated_usd=usd, input_tokens=950, pool=shared)
+    return Candidate(view=view, usd_per_1k_tokens=usd, estimated_usd=usd, pool=shared)
 
 
 def order(*candidates: Candidate, clusters_down: bool = False) -> list[tuple[str, str]]:
-    situation = Situation(policy=POLICY, facts=facts(), clusters_down=clusters_down)
+    situation = Situation(policy=POLICY, facts=facts(input_tokens=950), clusters_down=clusters_down)
     ordered = STRATEGIES["hybrid"](candidates, situation)
     return [(entry.view.target.name, reason) for entry, reason in ordered]
 
