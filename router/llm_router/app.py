@@ -41,8 +41,8 @@ from .execution.meaning import RELEARN_S
 from .graph import Surroundings, build
 from .signals.polling import poll_forever
 
-LATENCY_INTERVAL_S = 1.0
-"""How soon a target whose slow samples have left the window is seen as it is now."""
+TICK_S = 1.0
+"""How soon what time alone changes is seen: slow samples leave the window, nodes cost rent."""
 
 logger = logging.getLogger("llm_router.app")
 
@@ -55,6 +55,7 @@ class RouterApp:
         self._loaded = loaded
         self._discovery = discovery_of(loaded.config, _means(around))
         self._generation = self._build(loaded, self._discovery.current)
+        self._generation.rents.post()
         self._polls: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
@@ -113,6 +114,9 @@ class RouterApp:
         for standing in self._generation.standings.values():
             standing.post_latency()
 
+    async def _reckon_rents(self) -> None:
+        self._generation.rents.tick()
+
     async def _swap(self) -> None:
         try:
             loaded = await asyncio.to_thread(self._load)
@@ -155,6 +159,9 @@ class RouterApp:
         for standing in generation.standings.values():
             standing.post_to(generation.board)
         generation.learning.post_to(generation.board)
+        for load in generation.loads.values():
+            load.post_to(generation.board)
+        generation.rents.take_over(old.rents)
         names = {cluster.name for cluster in generation.loaded.config.clusters}
         for cluster in old.loaded.config.clusters:
             if cluster.name not in names:
@@ -162,12 +169,13 @@ class RouterApp:
                 self._around.metrics.cluster_gone(cluster.name, cluster.provider, cluster.region, targets)
 
     def _start_polls(self) -> None:
-        polls = [(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
+        polls = [poll_forever(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
         meaning = self._generation.meaning
         if meaning.learns:
-            polls.append((meaning.name, RELEARN_S, meaning.poll))
-        polls.append(("latencies", LATENCY_INTERVAL_S, self._forget_old_latencies))
-        self._polls = [asyncio.create_task(poll_forever(*poll)) for poll in polls]
+            polls.append(poll_forever(meaning.name, lambda: RELEARN_S, meaning.poll))
+        polls.append(poll_forever("latencies", lambda: TICK_S, self._forget_old_latencies))
+        polls.append(poll_forever("rents", lambda: TICK_S, self._reckon_rents))
+        self._polls = [asyncio.create_task(poll) for poll in polls]
 
     async def _stop_polls(self) -> None:
         for poll in self._polls:

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .model import Rejection
+from .model import Demand, Rejection
 
 
 class RouterError(Exception):
@@ -76,7 +76,7 @@ class ClientError(RouterError):
 class NoTarget(RouterError):
     """Nobody is left to answer. ``status`` is 404 for an unknown model, 400 where no configured target ever could, 503
     where none is allowed or healthy, 429, 502, 503 or 504 after attempts that all failed; ``retry_after_s`` is set when
-    waiting helps."""
+    waiting helps, ``demand`` where a pool that does not run would have answered."""
 
     def __init__(
         self,
@@ -86,10 +86,11 @@ class NoTarget(RouterError):
         *,
         rejected: Sequence[Rejection] = (),
         retry_after_s: float | None = None,
+        demand: Demand | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
-        self.rejected, self.retry_after_s = tuple(rejected), retry_after_s
+        self.rejected, self.retry_after_s, self.demand = tuple(rejected), retry_after_s, demand
 
 
 class AttemptFailed(RouterError):

@@ -18,6 +18,7 @@ from .routing.explain import COLUMNS, as_lines, as_table
 from .routing.facts import NEEDS, facts_of, read_chat
 from .routing.targets import build_targets
 from .routing.vocabulary import vocabulary_of
+from .signals.pool import slots_of
 from .signals.snapshot import Board
 from .upstream.wire import WIRES
 
@@ -32,7 +33,10 @@ def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, 
         board.post(target.name, health="healthy")
     for cluster in config.clusters:
         cost = cluster_cost(cluster, config.router.cost, None, time.time())
-        board.post_owner(cluster.name, cost=cost, slots_total=cluster.capacity.slots)
+        board.post_owner(cluster.name, cost=cost)
+        nodes = max(1, cluster.scaling.min_nodes)
+        wanted = nodes if cluster.scaling.min_nodes < cluster.scaling.max_nodes else None
+        board.post_pool(cluster.name, nodes=nodes, wanted=wanted, slots=slots_of(cluster, None, nodes))
     asked = read_requirements(headers, None, vocabulary_of(config, targets))
     facts = facts_of(
         read_chat(body),

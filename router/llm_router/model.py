@@ -101,7 +101,8 @@ class Target(Struct, frozen=True, kw_only=True):
 
     ``name`` is the owner's name where the owner serves one model, else ``owner/model``. ``aliases`` are further model
     names that it answers for (``modelMapping``); ``any_model`` means that its owner declares no models and accepts
-    every name. ``always_on`` is false for pools that may scale to zero.
+    every name. ``always_on`` is false for pools that may scale to zero;
+    ``cold_start_s`` is how long they then take to return.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Target(Struct, frozen=True, kw_only=True):
     priority: int = 1
     weight: int = 1
     always_on: bool = True
+    cold_start_s: float = 0.0
     list_price: ListPrice | None = None
     prefill_tokens_per_second: float | None = None
 
@@ -168,16 +170,38 @@ class View(Struct, frozen=True, kw_only=True):
     latency_until: float = float("inf")
     queue_depth: int = 0
     pending: int = 0
-    slots_total: int | None = None
     cost: ClusterCost | None = None
     expected: Expected = Expected()
 
 
+class PoolView(Struct, frozen=True, kw_only=True):
+    """What the targets of one cluster share: its nodes, and what the router itself has under way on them.
+
+    ``nodes`` run now, ``wanted`` are those that the router wants to pay for (``None``: all that run); ``slots`` and
+    ``in_flight`` are of the whole pool. ``unread_tokens`` are the prompts of attempts whose first content has not
+    come, ``decoding`` how many attempts are past it. ``prefill_tokens_per_second`` is of one node.
+    """
+
+    nodes: int = 1
+    wanted: int | None = None
+    slots: int | None = None
+    prefill_tokens_per_second: float | None = None
+    in_flight: int = 0
+    unread_tokens: int = 0
+    decoding: int = 0
+
+    @property
+    def usable_nodes(self) -> int:
+        return self.nodes if self.wanted is None else min(self.nodes, self.wanted)
+
+
 class Snapshot(Struct, frozen=True):
-    """What one decision reads: every target's view, in configuration order, and the moment it is valid for."""
+    """What one decision reads: every target's view, in configuration order, the moment it is valid for, and the pools
+    by the name of their cluster."""
 
     views: tuple[View, ...]
     now: float
+    pools: Mapping[str, PoolView] = {}
 
 
 # ---------------------------------------------------------------- requests and decisions
@@ -247,9 +271,29 @@ class Rejection(Struct, frozen=True):
         return f"{self.code}: {self.detail}" if self.detail else self.code
 
 
+class Demand(Struct, frozen=True, kw_only=True):
+    """What one decision says about the pools: who should run, and what that would have been worth.
+
+    ``value_usd`` is what the request costs at the cheapest API that may answer it, infinite where none may. ``chosen``
+    is the pool that answers, on its ``nodes_needed``-th node if the others are kept busy first; ``spilled`` means that
+    no pool had room for it, ``able`` which pools could have taken it with a node more. ``called`` is a pool that does
+    not run and is to answer next time whatever it costs, because a rule or the strategy puts it first.
+    """
+
+    value_usd: float
+    input_tokens: int
+    output_tokens: int
+    chosen: str | None = None
+    nodes_needed: int = 1
+    spilled: bool = False
+    able: tuple[str, ...] = ()
+    called: str | None = None
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """The ordered targets, the rejected ones with reasons, and the estimates. ``baseline`` is the cheapest external
-    target that satisfies the requirements: what savings are measured against, ``None`` if there is none."""
+    target that satisfies the requirements: what savings are measured against, ``None`` if there is none. ``demand`` is
+    there where the router has a say in how many nodes a pool has."""
 
     strategy: str
     rule: str | None
@@ -257,6 +301,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     choices: tuple[Choice, ...]
     rejected: tuple[Rejection, ...]
     baseline: Target | None = None
+    demand: Demand | None = None
 
 
 # ---------------------------------------------------------------- what a pool says of itself

@@ -16,7 +16,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llm_router.config.schema import Action, Condition, Rule
-from llm_router.model import ClusterCost, Expected, Facts, ListPrice, Rate, Requirements, Snapshot, Target, View
+from llm_router.model import (
+    ClusterCost,
+    Expected,
+    Facts,
+    ListPrice,
+    PoolView,
+    Rate,
+    Requirements,
+    Snapshot,
+    Target,
+    View,
+)
 from llm_router.routing.engine import decide
 from llm_router.routing.policy import Policy
 from llm_router.routing.rules import compile_rules
@@ -27,6 +38,7 @@ NOW = 1000.0
 REGIONS = ("eu-west-1", "us-east-1", "europe-west4", "westus2", "asia-northeast1")
 TAUGHT = Expected(input_each=1.1, input_more=12.0, output_tokens={(None, None): 200, (None, 0): 90, (None, 2): 300})
 WARM_UP = 50
+POOL = PoolView(nodes=2, wanted=2, slots=8, prefill_tokens_per_second=400.0, in_flight=3, unread_tokens=300, decoding=2)
 
 
 class Timing(NamedTuple):
@@ -37,7 +49,9 @@ class Timing(NamedTuple):
 
 
 def fleet(size: int) -> Snapshot:
-    return Snapshot(tuple(_view(number) for number in range(size)), NOW)
+    views = tuple(_view(number) for number in range(size))
+    pools = {view.target.owner: POOL for view in views if view.target.kind == "cluster"}
+    return Snapshot(views, NOW, pools)
 
 
 def requests(strategy: str) -> list[Facts]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.router.ports import free_port
 from tests.router.processes import Process, answers
 
+LLAMA_KEY = "llama-key-for-tests"
+
 
 @dataclass(frozen=True)
 class Llama:
@@ -35,7 +37,7 @@ def running_llama(
 ) -> Iterator[Llama]:
     """Serves ``gguf`` as ``model`` until the context ends, on a free port unless one is given; its output goes to
     ``log``."""
-    port, api_key = port or free_port(), "llama-key-for-tests"
+    port, api_key = port or free_port(), LLAMA_KEY
     size = ["--parallel", str(slots), "--ctx-size", str(slots * slot_tokens)]
     options = ["--model", str(gguf), "--port", str(port), "--alias", model, *size, "--end-with-parent"]
     options += ["--embeddings"] if embeddings else []

@@ -28,7 +28,12 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
 
     async def decisions(_request: Request) -> Response:
         recent = reversed(generation().decisions)
-        return JSONResponse([{"request_id": d.request_id, "at": iso(d.at_unix), **as_json(d.decision)} for d in recent])
+        return JSONResponse(
+            [
+                {"request_id": d.request_id, "at": iso(d.at_unix), **as_json(d.decision), "woken": list(d.woken)}
+                for d in recent
+            ]
+        )
 
     async def config(_request: Request) -> Response:
         return JSONResponse(masked(generation().loaded.config))
@@ -86,7 +91,8 @@ def _owner_routes(prefix: str, generation: Callable[[], Generation], kind: str) 
         watch, current = watch_of(request), generation()
         totals = current.ledger.totals()
         names = [view.target.name for view in current.board.of(watch.name)]
-        return JSONResponse({"name": watch.name, "targets": {name: totals[name] for name in names if name in totals}})
+        shown = {"name": watch.name, "targets": {name: totals[name] for name in names if name in totals}}
+        return JSONResponse(shown | _pool(current, watch.name))
 
     return [
         Route(prefix, listed),
@@ -125,4 +131,20 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
         ]
         signals |= {"retry_in_s": round(wait_s, 3)} if wait_s > 0 else {"retry_in_s": None, "retry_reason": ""}
         shown.append({"target": view.target.name, "model": view.target.model, **signals})
+    return shown
+
+
+def _pool(generation: Generation, cluster: str) -> dict[str, Any]:
+    """A cluster's nodes and what is under way there; and why it has as many of them, where that is for the router to
+    say."""
+    pool, wish = generation.board.pool(cluster), generation.rents.wish(cluster)
+    if pool is None:
+        return {}
+    shown: dict[str, Any] = {"pool": msgspec.to_builtins(pool)}
+    if wish is not None:
+        account = msgspec.to_builtins(wish)
+        for name in ("pool", "wanted", "nodes"):
+            del account[name]
+        account["since"] = iso(generation.unix_time() - (generation.clock() - account["since"]))
+        shown["rent"] = account
     return shown

@@ -12,6 +12,7 @@ from ..config.moments import iso
 from ..config.schema import Config
 from ..execution.generation import Generation
 from ..model import View
+from ..routing.strategies.base import ASLEEP
 
 
 def health_routes(generation: Callable[[], Generation], not_ready: Callable[[], str | None]) -> list[Route]:
@@ -57,6 +58,8 @@ def _healthy(generation: Generation, owners: Sequence[str]) -> int:
 
 
 def _can_answer(view: View, now: float) -> bool:
+    if view.state in ASLEEP and not view.target.always_on:
+        return True  # it may be at zero: that is no fault
     return view.health == "healthy" and view.state == "up" and view.retry_at <= now
 
 

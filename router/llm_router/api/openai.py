@@ -69,6 +69,8 @@ class ChatDoor:
         except ClientGone:
             return
         except RouterError as error:
+            if isinstance(error, NoTarget):
+                generation.rents.observe(error.demand)
             status = await _refuse(send, request_id, error)
             generation.metrics.answered(None, status, generation.clock() - started_at, None)
             return
@@ -246,7 +248,8 @@ def _remember(generation: Generation, request_id: str, asking: Asking, started_a
     )
     first = asking.decision.choices[0]
     generation.metrics.decided(first.target, first.reason, generation.clock() - started_at)
-    generation.decisions.append(Decided(request_id, exchange.unix_time, asking.decision))
+    woken = generation.rents.observe(asking.decision.demand)
+    generation.decisions.append(Decided(request_id, exchange.unix_time, asking.decision, woken))
     return exchange
 
 

@@ -40,6 +40,7 @@ REFUSALS: tuple[Check, ...] = (
     clusters.open_clusters_are_loopback,
     clusters.client_certificates_are_whole,
     clusters.node_counts_are_sane,
+    clusters.pools_at_zero_can_pay,
     clusters.regions_are_known,
     discovery.sections_fit_the_method,
     discovery.addresses_are_sane,

@@ -144,7 +144,7 @@ class IntelligentRouter:
     def _start_polls(self) -> None:
         for name, entry in self._registered.items():
             if name not in self._polls and isinstance(entry.provider, HealthChecked):
-                polling = poll_forever(name, self._interval_s, entry.check_health)
+                polling = poll_forever(name, lambda: self._interval_s, entry.check_health)
                 self._polls[name] = asyncio.get_running_loop().create_task(polling)
 
 

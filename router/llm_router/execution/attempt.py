@@ -7,6 +7,7 @@ answer, whatever the framing says.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 from ..errors import AttemptFailed, ClientError, TargetUnsuited, UpstreamBroken, UpstreamSilent
@@ -47,6 +48,7 @@ class Attempt:
         self._splitter = Splitter()
         self._reader = sender.wire.reader()
         self._answer: Answer | None = None
+        self._reading: asyncio.TimerHandle | None = None
         self._usage: Usage | None = None
         self._content_pieces = 0
         self._terminal = False
@@ -82,10 +84,13 @@ class Attempt:
                 return pieces
         return []
 
-    async def whole(self, chat: ChatRequest, request_id: str) -> bytes:
+    async def whole(self, chat: ChatRequest, request_id: str, reading_s: float | None = None) -> bytes:
         """Send without streaming, and read the whole answer: a validated ``chat.completion`` as it came. It is silent
-        until it is complete, so the first token's deadline is stretched by the tokens that may come."""
+        until it is complete, so the first token's deadline is stretched by the tokens that may come, and the prompt
+        counts as read after the ``reading_s`` that were predicted for it."""
         self._deadlines.stretch((chat.max_tokens or UNBOUNDED_TOKENS) / SLOWEST_TOKENS_PER_SECOND)
+        if reading_s is not None:
+            self._reading = asyncio.get_running_loop().call_later(reading_s, self._slot.prompt_read)
         answer = await self._send(self._outgoing(chat), request_id)
         with self._deadlines:
             body = await answer.read()
@@ -109,6 +114,8 @@ class Attempt:
 
     def close(self) -> None:
         self._deadlines.stop()
+        if self._reading is not None:
+            self._reading.cancel()
         if self._answer is not None:
             self._answer.close()
         self._slot.release()
@@ -163,6 +170,7 @@ class Attempt:
             self._content_pieces += 1
             if self.first_content_at is None:
                 self.first_content_at = self._now()
+                self._slot.prompt_read()
             self._deadlines.content()
         if piece.usage is not None:
             self._usage = piece.usage

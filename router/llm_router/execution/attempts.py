@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from ..config.schema import Failover, Timeouts
 from ..errors import AttemptFailed, NotSent, TargetFull
 from ..model import Choice
+from ..pricing.estimate import expected_input_tokens
+from ..routing.room import first_token_s
 from ..signals.snapshot import Board
 from ..telemetry.metrics import Metrics
 from ..upstream.sender import Sender
@@ -71,7 +73,7 @@ class Attempts:
             nonlocal body
             wire = self._senders[attempt.choice.target.name].wire
             if not wire.collects:
-                body = await attempt.whole(exchange.chat, exchange.request_id)
+                body = await attempt.whole(exchange.chat, exchange.request_id, self._reading_s(attempt.choice))
                 return
             collector = Collector()
             pieces = await attempt.open(exchange.chat, exchange.request_id)
@@ -132,16 +134,22 @@ class Attempts:
                 else:
                     return attempt
 
+    def _reading_s(self, choice: Choice) -> float | None:
+        """Until this prompt, which is the last in the queue, will have been read."""
+        pool = self._board.pool(choice.target.owner)
+        return None if pool is None else first_token_s(pool, 0, pool.nodes)
+
     def _usable(self, choice: Choice) -> bool:
         view = self._board.view(choice.target.name)
         return view.retry_at <= self._clock() and not view.probing
 
     def _check_room(self, choice: Choice) -> None:
         """llama.cpp never refuses: it queues without end. So the router keeps the queue, and keeps it short."""
-        name = choice.target.name
-        slots = self._board.view(name).slots_total
-        if slots is not None and self._standings[name].pending > slots + self._max_waiting:
-            raise TargetFull(f"{slots} slots are busy and {self._max_waiting} requests wait")
+        pool = self._board.pool(choice.target.owner)
+        if pool is None or pool.slots is None:
+            return
+        if pool.in_flight > pool.slots + self._max_waiting:
+            raise TargetFull(f"{pool.slots} slots are busy and {self._max_waiting} requests wait")
 
     def _backoff_s(self, tried: int) -> float:
         """Full jitter: anything up to the doubling ceiling."""
@@ -151,7 +159,8 @@ class Attempts:
         name = choice.target.name
         left_s = self._timeouts.total - (self._clock() - exchange.started_at)
         deadlines = Deadlines(self._timeouts, left_s)
-        slot = self._standings[name].take_slot()
+        prompt_tokens = expected_input_tokens(self._board.view(name), exchange.decision.facts)
+        slot = self._standings[name].take_slot(prompt_tokens)
         exchange.attempt = attempt = Attempt(choice, self._senders[name], deadlines, self._clock, slot)
         return attempt
 

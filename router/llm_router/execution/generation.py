@@ -18,6 +18,7 @@ from ..routing.categories import Categories
 from ..routing.engine import Policy
 from ..routing.turns import Turns
 from ..routing.vocabulary import Vocabulary
+from ..signals.rents import Rents
 from ..signals.snapshot import Board
 from ..signals.watch import Watch
 from ..state.ledger.journal import Journal
@@ -26,6 +27,7 @@ from .attempts import Attempts
 from .learning import Learning
 from .limiting import Limiting
 from .meaning import Meaning
+from .pool_load import PoolLoad
 from .settle import Settlement
 from .standing import Standing
 
@@ -34,11 +36,13 @@ KEPT_DECISIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision as the admin surface remembers it: explained, without a word of the request."""
+    """A decision as the admin surface remembers it: explained, without a word of the request. ``woken`` are the pools
+    that are wanted from then on."""
 
     request_id: str
     at_unix: float
     decision: Decision
+    woken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Generation:
     keys: KeyRing | None
     board: Board
     standings: Mapping[str, Standing]
+    loads: Mapping[str, PoolLoad]
+    rents: Rents
     attempts: Attempts
     limiting: Limiting
     learning: Learning

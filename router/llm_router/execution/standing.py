@@ -10,6 +10,7 @@ from ..model import Target
 from ..signals.latency import LatencyWindow
 from ..signals.snapshot import Board
 from .breaker import Breaker, BreakerState
+from .pool_load import Place, PoolLoad
 
 RATE_LIMIT_COOLING_S = 1.0
 """After a 429 that names no time."""
@@ -22,26 +23,41 @@ LATENCY_POST_S = 0.25
 
 
 class Slot:
-    """One attempt's place at its target. Released once, however often it is asked to."""
+    """One attempt's place at its target, and in the pool behind it. Released once, however often it is asked to."""
 
-    __slots__ = ("_release",)
+    __slots__ = ("_place", "_release")
 
-    def __init__(self, release: Callable[[], None]) -> None:
+    def __init__(self, release: Callable[[], None], place: Place | None = None) -> None:
         self._release: Callable[[], None] | None = release
+        self._place = place
+
+    def prompt_read(self) -> None:
+        """The first content came, so those that wait behind it wait for one prompt less."""
+        if self._place is not None:
+            self._place.read()
 
     def release(self) -> None:
         if self._release is not None:
             self._release()
             self._release = None
+        if self._place is not None:
+            self._place.leave()
 
 
 class Standing:
     """The breaker, latency windows and attempts in flight of one target."""
 
     def __init__(
-        self, target: Target, board: Board, breaker: CircuitBreaker, latency: Latency, clock: Callable[[], float]
+        self,
+        target: Target,
+        board: Board,
+        breaker: CircuitBreaker,
+        latency: Latency,
+        clock: Callable[[], float],
+        load: PoolLoad | None = None,
     ) -> None:
         self.made_for = (target, breaker, latency)
+        self._load = load
         self._name, self._board, self._clock = target.name, board, clock
         self._breaker = Breaker(breaker)
         self._first_token = LatencyWindow(latency.window, latency.percentile)
@@ -64,13 +80,14 @@ class Standing:
         self._post_breaker()
         self.post_latency()
 
-    def take_slot(self) -> Slot:
+    def take_slot(self, prompt_tokens: int = 0) -> Slot:
         """A place for one attempt. One that is taken while the breaker is not closed is a probe."""
         probe = self._breaker.tripped
         self._pending += 1
         self._probes += probe
         self._post_load()
-        return Slot(lambda: self._give_back(probe))
+        place = None if self._load is None else self._load.enter(prompt_tokens)
+        return Slot(lambda: self._give_back(probe), place)
 
     def succeeded(self, first_token_ms: float | None, total_ms: float | None = None) -> None:
         """An answer is complete: how long its first content took, and all of it, where that is known."""
@@ -142,14 +159,15 @@ def standings(
     latency: Latency,
     clock: Callable[[], float],
     previous: Mapping[str, Standing] | None = None,
+    loads: Mapping[str, PoolLoad] | None = None,
 ) -> dict[str, Standing]:
     """One standing a target, by target name; the ``previous`` one where target and settings are the same. That one
-    tells its old board until ``post_to`` says otherwise."""
+    tells its old board until ``post_to`` says otherwise. ``loads`` are those of the clusters, by name."""
 
     def standing(target: Target) -> Standing:
         old = (previous or {}).get(target.name)
         if old is not None and old.made_for == (target, breaker, latency):
             return old
-        return Standing(target, board, breaker, latency, clock)
+        return Standing(target, board, breaker, latency, clock, (loads or {}).get(target.owner))
 
     return {target.name: standing(target) for target in targets}

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from msgspec import structs
+
 from ..admission.key_file import load_keys
 from ..admission.keys import KeyRing
 from ..config.findings import meant
@@ -17,6 +19,7 @@ from ..execution.generation import KEPT_DECISIONS, Generation
 from ..execution.learning import Learning
 from ..execution.limiting import Limiting
 from ..execution.meaning import Meaning
+from ..execution.pool_load import pool_loads
 from ..execution.settle import Settlement
 from ..execution.standing import standings
 from ..model import Target
@@ -24,9 +27,12 @@ from ..routing.categories import Categories
 from ..routing.engine import policy_of
 from ..routing.facts import NEEDS
 from ..routing.policy import Policy
+from ..routing.strategies.hybrid import BY_RENT
 from ..routing.targets import build_targets, embedding_target
 from ..routing.turns import Turns
 from ..routing.vocabulary import vocabulary_of
+from ..signals.pool import pool_of
+from ..signals.rents import Rents
 from ..signals.snapshot import Board
 from ..telemetry.metrics import Metrics
 from ..upstream.embeddings import Embedder
@@ -53,15 +59,23 @@ def build(
     targets = build_targets(config, around.prices.on(today))
     vocabulary = vocabulary_of(config, targets)
     board = Board(targets, around.clock)
+    for cluster in config.clusters:
+        board.post_pool(cluster.name, **structs.asdict(pool_of(cluster)))
+        if cluster.scaling.min_nodes == 0:
+            board.post_owner(cluster.name, state="zero")  # until it has been seen
     if previous is not None:
         board.adopt(previous.board)
     everybody = owners(config, around)
+    router = config.router
+    usable = [c for c in config.clusters if c.name not in draining and everybody[c.name].fault is None]
+    rents = Rents(usable, board, around.metrics, around.clock, by_rent=router.routing_strategy == BY_RENT)
     for name, owner in everybody.items():
         if owner.fault is not None:
-            board.post_owner(name, health="unhealthy")  # at once: not even the first request may go there
+            # At once: not even the first request may go there.
+            board.post_owner(name, health="unhealthy", state="up")
         if name in draining:
             board.post_owner(name, state="draining")
-    router = config.router
+    loads = pool_loads(targets, board, previous.loads if previous is not None else None)
     standing = standings(
         targets,
         board,
@@ -69,6 +83,7 @@ def build(
         router.latency,
         around.clock,
         previous.standings if previous is not None else None,
+        loads,
     )
     keys = _keys(loaded, vocabulary.known_tags)
     limiting = Limiting(
@@ -116,7 +131,11 @@ def build(
         limiting=limiting,
         learning=learning,
         settlement=Settlement(board, around.ledger, around.metrics, learning, around.clock),
-        watches=tuple(owner.watch(board, config, around) for name, owner in everybody.items() if name not in draining),
+        loads=loads,
+        rents=rents,
+        watches=tuple(
+            owner.watch(board, rents, config, around) for name, owner in everybody.items() if name not in draining
+        ),
         ledger=around.ledger,
         journal=around.journal,
         metrics=around.metrics,

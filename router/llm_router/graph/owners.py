@@ -13,6 +13,7 @@ from ..errors import ConfigError, Problem
 from ..model import Target
 from ..signals.cluster_status import StatusPoll
 from ..signals.health import HealthCheck, NeverHealthy, control_plane_client
+from ..signals.rents import Rents
 from ..signals.snapshot import Board
 from ..signals.watch import ClusterWatch, ProviderWatch, Watch
 from ..upstream.client import Headers
@@ -43,7 +44,7 @@ class ClusterOwner:
             tls=self.tls or around.tls,
         )
 
-    def watch(self, board: Board, config: Config, around: Surroundings) -> Watch:
+    def watch(self, board: Board, rents: Rents, config: Config, around: Surroundings) -> Watch:
         source: StatusPoll | HealthCheck | NeverHealthy
         if self.fault is not None:
             source = NeverHealthy(self.fault, around.unix_time)
@@ -66,6 +67,7 @@ class ClusterOwner:
             self.cluster,
             source,
             board,
+            rents,
             around.metrics,
             cost=config.router.cost,
             interval_s=config.router.health_check_interval,
@@ -96,7 +98,7 @@ class ProviderOwner:
             tls=around.tls,
         )
 
-    def watch(self, board: Board, config: Config, around: Surroundings) -> Watch:
+    def watch(self, board: Board, _rents: Rents, config: Config, around: Surroundings) -> Watch:
         settings = self.provider.health_check
         check = None
         if settings.enabled:

@@ -10,13 +10,27 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ..config.schema import Config
-from ..model import Choice, Decision, Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate, expected_input_tokens
+from ..model import Choice, Decision, Demand, Facts, PoolView, Rejection, Snapshot, Target, View
+from ..pricing.estimate import estimate
+from .demand import demand_of
 from .policy import SHORTCUTS, Policy
 from .refusal import refusal, unknown_strategy, unknown_target
-from .requirements import ABLE, PASSING, RULE, UNAVAILABLE, Question, checks_for, is_called, question_of, reject
+from .requirements import (
+    ABLE,
+    PASSING,
+    RECOVERING,
+    RULE,
+    STATE,
+    UNAVAILABLE,
+    Question,
+    checks_for,
+    is_called,
+    question_of,
+    reject,
+)
 from .rules import Rule, compile_rules, first_match, leading
 from .strategies import STRATEGIES, Candidate, Order, Situation, Strategy
+from .strategies.base import ASLEEP
 from .targets import baseline_target, declared_models, default_target, last_resort, route_targets
 from .turns import Turn, first_turn
 
@@ -63,8 +77,6 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
     rule = first_match(policy.rules, facts)
     if rule is not None:
         _narrow(verdict, rule)
-    if not verdict.allowed:
-        raise refusal(facts, snapshot, policy, verdict.rejected)
     situation = Situation(
         policy=policy,
         facts=facts,
@@ -72,24 +84,48 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
         route=policy.routes.get(facts.model) or policy.default_target,
         turn=turn,
     )
-    order = _ordered(verdict.allowed, rule, strategy, situation)
+    order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy)
+    demand = _demand(verdict, order, name, situation) if _is_elastic(snapshot) else None
+    if len(verdict.asleep) == len(verdict.candidates):
+        raise refusal(facts, snapshot, policy, verdict.rejected, demand)
     return Decision(
         strategy=name,
         rule=None if rule is None else rule.name,
         facts=facts,
-        choices=_choices(_put_back(order, policy), verdict.allowed),
+        choices=_choices(order, verdict),
         rejected=tuple(verdict.rejected),
         baseline=verdict.baseline,
+        demand=demand,
     )
 
 
-class _Verdict(Struct):
-    """``allowed`` is by target name, in the snapshot's order."""
+class _Verdict(Struct, kw_only=True):
+    """``candidates`` are all that may answer, by target name, in the snapshot's order; those ``asleep`` among them
+    cannot yet, and are rejected too. ``outside`` are the APIs that may answer now or as soon as they have recovered."""
 
-    allowed: dict[str, Candidate]
-    rejected: list[Rejection]
-    baseline: Target | None
-    clusters_down: bool
+    candidates: dict[str, Candidate] = {}
+    asleep: set[str] = set()
+    outside: list[Candidate] = []
+    rejected: list[Rejection] = []
+    baseline: Target | None = None
+    clusters_down: bool = False
+
+
+def _is_elastic(snapshot: Snapshot) -> bool:
+    """Whether the router has a say in how many nodes there are."""
+    return any(pool.wanted is not None for pool in snapshot.pools.values())
+
+
+def _demand(verdict: _Verdict, order: Order, strategy: str, situation: Situation) -> Demand | None:
+    return demand_of(
+        verdict.candidates,
+        order,
+        situation.facts,
+        situation.policy,
+        strategy=strategy,
+        asleep=verdict.asleep,
+        outside=verdict.outside,
+    )
 
 
 def _strategy(facts: Facts, policy: Policy) -> tuple[str, Strategy]:
@@ -100,27 +136,34 @@ def _strategy(facts: Facts, policy: Policy) -> tuple[str, Strategy]:
 
 
 def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
-    facts, checks = question.facts, checks_for(question)
-    allowed: dict[str, Candidate] = {}
-    rejected: list[Rejection] = []
+    checks = checks_for(question)
+    verdict = _Verdict()
     comparable: list[Candidate] = []
-    cluster_up = cluster_missing = False
+    cluster_there = cluster_missing = False
     for view in snapshot.views:
         is_cluster = view.target.kind == "cluster"
         rejection = reject(view, question, checks)
-        if rejection is None:
-            candidate = allowed[view.target.name] = _candidate(view, facts)
-            cluster_up = cluster_up or is_cluster
-            if not is_cluster:
-                comparable.append(candidate)
-            continue
-        rejected.append(rejection)
+        if rejection is not None:
+            verdict.rejected.append(rejection)
+        code = None if rejection is None else rejection.code
         if is_cluster:
-            cluster_missing = cluster_missing or rejection.code in UNAVAILABLE
-        elif rejection.code in _STILL_COMPARABLE:
-            comparable.append(_candidate(view, facts))
-    baseline = _cheapest(comparable) if question.policy.baseline is None else _named(question, snapshot)
-    return _Verdict(allowed, rejected, baseline, cluster_missing and not cluster_up)
+            may_answer = code is None or (code == STATE and view.state in ASLEEP)
+            cluster_there = cluster_there or may_answer
+            cluster_missing = cluster_missing or code in UNAVAILABLE
+            if may_answer:
+                verdict.candidates[view.target.name] = _candidate(view, question.facts, snapshot)
+            if may_answer and code is not None:
+                verdict.asleep.add(view.target.name)
+        elif code is None or code in _STILL_COMPARABLE:
+            candidate = _candidate(view, question.facts, snapshot)
+            comparable.append(candidate)
+            if code is None:
+                verdict.candidates[view.target.name] = candidate
+            if code is None or code in RECOVERING:
+                verdict.outside.append(candidate)
+    verdict.baseline = _cheapest(comparable) if question.policy.baseline is None else _named(question, snapshot)
+    verdict.clusters_down = cluster_missing and not cluster_there
+    return verdict
 
 
 _STILL_COMPARABLE = PASSING | {"external_disabled"}
@@ -131,21 +174,23 @@ def _narrow(verdict: _Verdict, rule: Rule) -> None:
     """A rule that says who follows leaves nobody else."""
     if rule.followers is None:
         return
-    for name, candidate in list(verdict.allowed.items()):
+    for name, candidate in list(verdict.candidates.items()):
         if not rule.names(candidate.view.target):
-            del verdict.allowed[name]
-            verdict.rejected.append(Rejection(name, RULE, f"{rule.name} lets others answer"))
+            del verdict.candidates[name]
+            if name not in verdict.asleep:
+                verdict.rejected.append(Rejection(name, RULE, f"{rule.name} lets others answer"))
+            verdict.asleep.discard(name)
+    verdict.outside = [candidate for candidate in verdict.outside if rule.names(candidate.view.target)]
 
 
-def _candidate(view: View, facts: Facts) -> Candidate:
+def _candidate(view: View, facts: Facts, snapshot: Snapshot) -> Candidate:
     usd_per_1k, usd = estimate(view, facts)
-    speed = view.target.prefill_tokens_per_second
-    return Candidate(
-        view=view,
-        usd_per_1k_tokens=usd_per_1k,
-        estimated_usd=usd,
-        first_token_ms=expected_input_tokens(view, facts) * 1000 / speed if speed else None,
-    )
+    if view.target.kind == "provider":
+        return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd)
+    pool = snapshot.pools.get(view.target.owner)
+    if pool is None:
+        pool = PoolView(prefill_tokens_per_second=view.target.prefill_tokens_per_second)
+    return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd, pool=pool)
 
 
 def _named(question: Question, snapshot: Snapshot) -> Target | None:
@@ -165,6 +210,8 @@ def _cheapest(comparable: Sequence[Candidate]) -> Target | None:
 
 def _ordered(allowed: Mapping[str, Candidate], rule: Rule | None, strategy: Strategy, situation: Situation) -> Order:
     """Whom the rule puts first, then the others as the strategy orders them."""
+    if not allowed:
+        return []
     if rule is None:
         return strategy(tuple(allowed.values()), situation)
     led = leading(rule, [candidate.view.target for candidate in allowed.values()], situation.turn)
@@ -194,10 +241,11 @@ def _is_strained(view: View, policy: Policy) -> bool:
     return view.p95_latency_ms is not None and view.p95_latency_ms > policy.max_latency_ms
 
 
-def _choices(order: Order, allowed: dict[str, Candidate]) -> tuple[Choice, ...]:
+def _choices(order: Order, verdict: _Verdict) -> tuple[Choice, ...]:
     # Choices are taken out of what was allowed: whatever a strategy returns, a rejected target can't be among them
-    # and none appears twice.
-    taken = ((allowed.pop(candidate.view.target.name), reason) for candidate, reason in order)
+    # and none appears twice. Who sleeps is among the rejected.
+    names = ((candidate.view.target.name, reason) for candidate, reason in order)
+    taken = ((verdict.candidates.pop(name), reason) for name, reason in names if name not in verdict.asleep)
     return tuple(
         Choice(
             target=candidate.view.target,

@@ -12,13 +12,14 @@ COLUMNS = ("#", "target", "kind", "model", "reason", "USD per 1K", "USD")
 
 
 def as_json(decision: Decision) -> dict[str, Any]:
-    """Plain data, deterministic: sets become sorted lists, unknown costs ``None``."""
+    """Plain data, deterministic: sets become sorted lists, unknown costs and infinite worth ``None``."""
     return {
         "strategy": decision.strategy,
         "rule": decision.rule,
         "facts": msgspec.json.decode(msgspec.json.encode(decision.facts, order="deterministic")),
         "targets": [_choice(choice) for choice in decision.choices],
         "rejected": [_rejection(rejection) for rejection in decision.rejected],
+        "demand": None if decision.demand is None else msgspec.json.decode(msgspec.json.encode(decision.demand)),
     }
 
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import NoTarget
-from ..model import Facts, Rejection, Snapshot, View
+from ..model import Demand, Facts, Rejection, Snapshot, View
 from .policy import Policy
 from .requirements import AUTO, BUDGET, COOLING, DEMANDS, RATE_LIMITED, SCOPES, UNAVAILABLE, is_called
 from .strategies import STRATEGIES
+from .strategies.base import ASLEEP
 
 LOOK_AGAIN_S = 1.0
 """When to come back while clusters are still being looked for."""
@@ -32,8 +33,10 @@ def unknown_target(facts: Facts, snapshot: Snapshot, policy: Policy) -> NoTarget
     return NoTarget(400, "unknown_target", f"There is no target {pin!r}; known are {_listed(names)}.")
 
 
-def refusal(facts: Facts, snapshot: Snapshot, policy: Policy, rejected: Sequence[Rejection]) -> NoTarget:
-    """The error for a request that every target was rejected for.
+def refusal(
+    facts: Facts, snapshot: Snapshot, policy: Policy, rejected: Sequence[Rejection], demand: Demand | None = None
+) -> NoTarget:
+    """The error for a request that every target was rejected for, with what it says about pools.
 
     What came nearest to an answer decides: a target that only has to recover (503, or 429 where all of them asked for
     a pause) before one that breaks a demand (503), before one that is not able to (400), before one that the key does
@@ -53,7 +56,7 @@ def refusal(facts: Facts, snapshot: Snapshot, policy: Policy, rejected: Sequence
         return _not_covered(answering[0], rejected)
     waiting = [rejection for rejection in covered if rejection.code in UNAVAILABLE]
     if waiting:
-        return _unavailable([views[rejection.target] for rejection in waiting], waiting, rejected, snapshot.now)
+        return _unavailable([views[rejection.target] for rejection in waiting], waiting, rejected, snapshot.now, demand)
     broken = [rejection for rejection in covered if rejection.code in DEMANDS]
     if broken:
         return _not_compliant(broken, rejected)
@@ -97,18 +100,27 @@ def _not_covered(rejection: Rejection, rejected: Sequence[Rejection]) -> NoTarge
 
 
 def _unavailable(
-    views: Sequence[View], waiting: Sequence[Rejection], rejected: Sequence[Rejection], now: float
+    views: Sequence[View],
+    waiting: Sequence[Rejection],
+    rejected: Sequence[Rejection],
+    now: float,
+    demand: Demand | None,
 ) -> NoTarget:
-    retry_after_s = min(_pauses(views, now), default=None)
+    starts = [view.target.cold_start_s for view in views if view.state in ASLEEP and not view.target.always_on]
+    retry_after_s = min([*_pauses(views, now), *starts], default=None)
     codes = {rejection.code for rejection in waiting}
+    status, code = 503, "no_healthy_target"
     if codes == {BUDGET}:
+        status, code = 402, "budget_exceeded"
         message = "Every target that may answer has used up its budget; nothing was sent to anybody."
-        return NoTarget(402, "budget_exceeded", message, rejected=rejected, retry_after_s=retry_after_s)
-    if codes <= {COOLING, RATE_LIMITED, BUDGET}:
+    elif codes <= {COOLING, RATE_LIMITED, BUDGET}:
+        status, code = 429, "rate_limit_exceeded"
         message = "Every target that may answer is at its rate limit; try again later."
-        return NoTarget(429, "rate_limit_exceeded", message, rejected=rejected, retry_after_s=retry_after_s)
-    message = "No target that may answer is up and healthy just now; try again later."
-    return NoTarget(503, "no_healthy_target", message, rejected=rejected, retry_after_s=retry_after_s)
+    elif starts:
+        message = "Nobody may answer but pools that do not run just now; try again when one has started."
+    else:
+        message = "No target that may answer is up and healthy just now; try again later."
+    return NoTarget(status, code, message, rejected=rejected, retry_after_s=retry_after_s, demand=demand)
 
 
 def _pauses(views: Sequence[View], now: float) -> Iterator[float]:

@@ -248,6 +248,12 @@ def _breaker(view: View, question: Question) -> str | None:
 
 COOLING = "cooling"
 """The code, and the ``View.retry_reason``, of a target that answered 429."""
+STATE = "state"
+"""The code of a pool that is not up."""
+
+_BREAKER = "breaker_open"
+RECOVERING = frozenset({COOLING, _BREAKER})
+"""What is over in seconds."""
 
 RATE_LIMITED = "rate_limited"
 """The code of a target at one of its ``rateLimit``."""
@@ -269,12 +275,12 @@ _LASTING: tuple[tuple[str, Check], ...] = (
 )
 _PASSING: tuple[tuple[str, Check], ...] = (
     ("latency", _latency),
-    ("state", _state),
+    (STATE, _state),
     ("unhealthy", _health),
     (COOLING, _cooling),
     (RATE_LIMITED, _rate_limit),
     (BUDGET, _budget),
-    ("breaker_open", _breaker),
+    (_BREAKER, _breaker),
 )
 _CHECKS = _LASTING + _PASSING
 

@@ -217,6 +217,7 @@ def _cluster_targets(cluster: Cluster, config: Config) -> Iterator[Target]:
             priority=cluster.priority,
             weight=cluster.weight,
             always_on=cluster.scaling.min_nodes >= 1,
+            cold_start_s=float(cluster.scaling.cold_start),
             prefill_tokens_per_second=cluster.capacity.prefill_tokens_per_second,
         )
 

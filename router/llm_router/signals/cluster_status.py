@@ -13,7 +13,7 @@ from yarl import URL
 
 from ..model import ClusterStatus
 from ..upstream.signing import Signer
-from .health import HealthRecord
+from .health import NOBODY_BEHIND, HealthRecord
 
 PATH = "/cluster/status"
 CONTENT_TYPE = "application/json"
@@ -39,10 +39,10 @@ class StatusPoll:
             async with asyncio.timeout(TIMEOUT_S):
                 response = await self._client.get(self._url, headers=self._signed(), timeout=TIMEOUT_S)
         except TimeoutError:
-            self._failed(f"no answer within {TIMEOUT_S:g} s", definite=False)
+            self._failed(f"no answer within {TIMEOUT_S:g} s", definite=False, absent=True)
             return
         except httpx.ConnectError as exc:
-            self._failed(f"no connection: {exc}", definite=True)
+            self._failed(f"no connection: {exc}", definite=True, absent=True)
             return
         except httpx.HTTPError as exc:
             self._failed(f"{type(exc).__name__}: {exc}", definite=False)
@@ -50,7 +50,8 @@ class StatusPoll:
         if response.status_code == 401:
             self._failed("the gate refuses the signature: key, clock or authority differ", definite=True)
         elif response.status_code != 200:
-            self._failed(f"status {response.status_code}", definite=False)
+            absent = response.status_code in NOBODY_BEHIND
+            self._failed(f"status {response.status_code}", definite=False, absent=absent)
         else:
             self._read(response.content, (time.perf_counter() - started) * 1000)
 
@@ -77,5 +78,5 @@ class StatusPoll:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def _failed(self, error: str, *, definite: bool) -> None:
-        self.record.failed(error, self._unix_time(), definite=definite)
+    def _failed(self, error: str, *, definite: bool, absent: bool = False) -> None:
+        self.record.failed(error, self._unix_time(), definite=definite, absent=absent)

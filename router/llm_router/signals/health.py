@@ -17,15 +17,19 @@ from msgspec import Struct
 from ..model import Health
 
 UNHEALTHY_AFTER = 2
+NOBODY_BEHIND = frozenset({502, 503, 504})
+"""What a load balancer or ingress answers for a service without pods."""
 
 
 class HealthReport(Struct, frozen=True, kw_only=True):
-    """The last check of one owner. ``last_check`` is a Unix time, 0 for never."""
+    """The last check of one owner. ``last_check`` is a Unix time, 0 for never. ``absent`` says that nobody answered at
+    its address: where a pool may be at zero, that is what it looks like."""
 
     status: Health = "unknown"
     latency_ms: float | None = None
     last_check: float = 0.0
     error: str | None = None
+    absent: bool = False
 
 
 class HealthRecord:
@@ -39,12 +43,12 @@ class HealthRecord:
         self._failures = 0
         self.report = HealthReport(status="healthy", latency_ms=latency_ms, last_check=at_unix)
 
-    def failed(self, error: str, at_unix: float, *, definite: bool) -> None:
+    def failed(self, error: str, at_unix: float, *, definite: bool, absent: bool = False) -> None:
         self._failures += 1
         status: Health = self.report.status
         if definite or self._failures >= UNHEALTHY_AFTER:
             status = "unhealthy"
-        self.report = HealthReport(status=status, last_check=at_unix, error=error)
+        self.report = HealthReport(status=status, last_check=at_unix, error=error, absent=absent)
 
 
 class HealthCheck:
@@ -69,9 +73,10 @@ class HealthCheck:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._client.get(self._url, headers=self._headers, timeout=self._timeout_s)
         except TimeoutError:
-            self.record.failed(f"no answer within {self._timeout_s:g} s", self._unix_time(), definite=False)
+            error = f"no answer within {self._timeout_s:g} s"
+            self.record.failed(error, self._unix_time(), definite=False, absent=True)
         except httpx.ConnectError as exc:
-            self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True)
+            self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True, absent=True)
         except httpx.HTTPError as exc:
             self.record.failed(f"{type(exc).__name__}: {exc}", self._unix_time(), definite=False)
         else:
@@ -80,7 +85,12 @@ class HealthCheck:
             else:
                 refused = response.status_code in (401, 403)
                 hint = ": the credentials are refused" if refused else ""
-                self.record.failed(f"status {response.status_code}{hint}", self._unix_time(), definite=refused)
+                self.record.failed(
+                    f"status {response.status_code}{hint}",
+                    self._unix_time(),
+                    definite=refused,
+                    absent=response.status_code in NOBODY_BEHIND,
+                )
         return self.record.report
 
     async def aclose(self) -> None:

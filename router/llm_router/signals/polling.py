@@ -12,12 +12,12 @@ JITTER = 0.20
 logger = logging.getLogger("llm_router.signals")
 
 
-async def poll_forever(name: str, interval_s: float, poll: Callable[[], Awaitable[None]]) -> None:
-    """Call ``poll`` now and then every ``interval_s`` ± 20 %, until cancelled."""
+async def poll_forever(name: str, interval_s: Callable[[], float], poll: Callable[[], Awaitable[None]]) -> None:
+    """Call ``poll`` now and then every ``interval_s()`` ± 20 %, until cancelled."""
     while True:
         try:
             await poll()
         except Exception:
             # A bug in one poller must not end the signals of all targets: it is logged, and polled again.
             logger.exception("polling %s failed", name)
-        await asyncio.sleep(interval_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 -- spreads load, no secret
+        await asyncio.sleep(interval_s() * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 -- spreads load, no secret

@@ -7,17 +7,19 @@ one frozen view, so a snapshot that somebody holds never changes under his hands
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from ..model import Snapshot, Target, View
+from ..model import PoolView, Snapshot, Target, View
 
 _UNMEASURED = {"p95_latency_ms": None, "p95_total_ms": None, "first_token_ms": None, "latency_until": math.inf}
 _OF_STANDINGS = {"pending": 0, "probing": False, "retry_at": 0.0, "retry_reason": "", "limited": (), **_UNMEASURED}
 """What standings post: those that live on post it anew, those that do not must not leave it behind. Limits may have
 been changed."""
+_OF_OTHERS = {"in_flight": 0, "unread_tokens": 0, "decoding": 0, "wanted": None}
+"""The same of what loads and rents post about pools."""
 
 
 class Board:
@@ -25,8 +27,14 @@ class Board:
 
     def __init__(self, targets: Iterable[Target], clock: Callable[[], float]) -> None:
         self._views = {target.name: View(target=target) for target in targets}
+        self._pools = {
+            view.target.owner: PoolView(prefill_tokens_per_second=view.target.prefill_tokens_per_second)
+            for view in self._views.values()
+            if view.target.kind == "cluster"
+        }
         self._clock = clock
         self._taken: tuple[View, ...] | None = None
+        self._pools_taken: Mapping[str, PoolView] | None = None
         self._latency_until = math.inf
 
     def snapshot(self) -> Snapshot:
@@ -35,7 +43,9 @@ class Board:
             self._forget_latencies(now)
         if self._taken is None:
             self._taken = tuple(self._views.values())
-        return Snapshot(self._taken, now)
+        if self._pools_taken is None:
+            self._pools_taken = dict(self._pools)
+        return Snapshot(self._taken, now, self._pools_taken)
 
     def view(self, target: str) -> View:
         return self._views[target]
@@ -55,6 +65,17 @@ class Board:
         for view in self.of(owner):
             self.post(view.target.name, **changes)
 
+    def pool(self, owner: str) -> PoolView | None:
+        """What the targets of this cluster share; ``None`` where nobody is a cluster of that name."""
+        return self._pools.get(owner)
+
+    def post_pool(self, owner: str, **changes: Any) -> None:
+        """Replace these fields of the cluster's pool; one that is not there any more is not missed."""
+        pool = self._pools.get(owner)
+        if pool is not None:
+            self._pools[owner] = msgspec.structs.replace(pool, **changes)
+            self._pools_taken = None
+
     def of(self, owner: str) -> list[View]:
         return [view for view in self._views.values() if view.target.owner == owner]
 
@@ -64,8 +85,10 @@ class Board:
             mine = self._views.get(name)
             if mine is not None and mine.target == view.target:
                 self._views[name] = msgspec.structs.replace(view, **_OF_STANDINGS)
+        for owner in self._pools.keys() & old._pools.keys():
+            self._pools[owner] = msgspec.structs.replace(old._pools[owner], **_OF_OTHERS)
         self._latency_until = min((view.latency_until for view in self._views.values()), default=math.inf)
-        self._taken = None
+        self._taken = self._pools_taken = None
 
     def _forget_latencies(self, now: float) -> None:
         """Whoever has not answered for a whole window is as one that was never measured: he may be tried again."""

@@ -81,7 +81,7 @@ class Metrics:
         self._circuit = gauge("llm_router_circuit_state", "0 closed, 1 half-open, 2 open.", "target")
         self._queue_depth = gauge("llm_router_queue_depth", "Requests waiting in the cluster.", "cluster")
         self._pending = gauge("llm_router_pending_requests", "Attempts in flight.", "target")
-        self._pool_wanted = gauge("llm_router_pool_wanted", "1 while the router wants the pool up.", "pool")
+        self._pool_wanted = gauge("llm_router_pool_wanted", "Nodes that the router wants the pool to have.", "pool")
         self._cost = counter("llm_router_cost_usd_total", "USD spent.", "target")
         # Savings may be negative: a gauge under the name that users know, since a counter cannot go down.
         self._savings = _Children(
@@ -230,8 +230,8 @@ class Metrics:
     def queue(self, cluster: str, depth: int) -> None:
         self._queue_depth.labels(cluster).set(depth)
 
-    def pool_wanted(self, pool: str, wanted: bool) -> None:
-        self._pool_wanted.labels(pool).set(wanted)
+    def pool_wanted(self, pool: str, nodes: int) -> None:
+        self._pool_wanted.labels(pool).set(nodes)
 
     def target(self, name: str, circuit: str, pending: int) -> None:
         self._circuit.labels(name).set(CIRCUIT_STATES[circuit])

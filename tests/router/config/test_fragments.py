@@ -116,7 +116,7 @@ def test_a_fragment_is_refused_with_all_its_problems_and_their_lines(tmp_path: P
 def test_what_a_fragment_can_not_know_is_told_when_the_whole_is_loaded() -> None:
     part = fragment({"stack": "aws", "clusters": [cluster("a", scaling={"minNodes": 0})]})
     (problem,) = refusal(lambda: parse(render(merge({}, [part])), env=ENV))
-    assert (problem.path, problem.line > 0) == ("clusters[0].scaling.minNodes", True)
+    assert (problem.path, problem.line > 0) == ("clusters[0].costPerHour", True)
 
 
 names = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), unique=True, min_size=1, max_size=6)

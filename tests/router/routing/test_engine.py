@@ -58,8 +58,8 @@ def test_prompt_length_over_prefill_speed_decides_who_reads_in_time() -> None:
         for name, usd, speed in (("slow", 0.001, 100), ("fast", 0.002, 1200))
     )
     views = snapshot(slow, fast, provider("openai"))
-    assert names(decide(facts(input_tokens=500), views, POLICY)) == ["slow", "fast", "openai"]
-    assert names(decide(facts(input_tokens=501), views, POLICY)) == ["fast", "openai", "slow"]
+    assert names(decide(facts(input_tokens=475), views, POLICY)) == ["slow", "fast", "openai"]
+    assert names(decide(facts(input_tokens=476), views, POLICY)) == ["fast", "openai", "slow"]
 
 
 @pytest.mark.parametrize("strained", [{"p95_latency_ms": 5001.0}, {"queue_depth": 10}])

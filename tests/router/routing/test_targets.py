@@ -106,6 +106,7 @@ def test_a_cluster_is_described_as_configured() -> None:
         capabilities=frozenset({"simple-tasks"}),
         priority=3,
         always_on=False,
+        cold_start_s=90.0,
         prefill_tokens_per_second=100,
     )
 

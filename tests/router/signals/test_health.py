@@ -72,6 +72,15 @@ def test_a_refused_connection_is_definite() -> None:
     assert checked(None).status == "unhealthy"
 
 
+@pytest.mark.parametrize(
+    ("handler", "absent"),
+    [(None, True), (silent, True), ("503 Gone", True), ("500 Oops", False), ("401 No", False), ("200 OK", False)],
+)
+def test_nobody_there_is_told_from_somebody_in_trouble(handler: Handler | str | None, absent: bool) -> None:
+    served = answering(handler) if isinstance(handler, str) else handler
+    assert checked(served, timeout_s=0.05 if served is silent else 5.0).absent is absent
+
+
 def test_refused_credentials_are_definite_and_named_without_the_key() -> None:
     report = checked(answering("401 Unauthorized"))
     assert report.status == "unhealthy"

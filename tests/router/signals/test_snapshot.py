@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_router.model import Target
+from llm_router.model import PoolView, Target
 from llm_router.signals.snapshot import Board
 
 A1 = Target(name="a/1", kind="provider", owner="a", model="1")
@@ -44,6 +44,24 @@ def test_a_new_generation_adopts_what_is_known_of_unchanged_targets() -> None:
     new.adopt(old)
     assert (new.view("a/1").health, new.view("a/1").retry_at, new.view("a/1").pending) == ("healthy", 0.0, 0)
     assert new.view("b").health == "unknown"
+
+
+def test_clusters_have_pools_and_a_snapshot_keeps_them_as_they_were() -> None:
+    mine = board()
+    before = mine.snapshot()
+    mine.post_pool("b", nodes=3, in_flight=2)
+    mine.post_pool("gone", nodes=1)
+    assert before.pools == {"b": PoolView()}
+    assert mine.snapshot().pools == {"b": PoolView(nodes=3, in_flight=2)} == {"b": mine.pool("b")}
+    assert mine.pool("a") is None
+
+
+def test_a_new_generation_adopts_a_pool_but_not_what_others_post_of_it() -> None:
+    old = board()
+    old.post_pool("b", nodes=2, slots=8, in_flight=3, unread_tokens=100, decoding=1, wanted=2)
+    new = board()
+    new.adopt(old)
+    assert new.pool("b") == PoolView(nodes=2, slots=8)
 
 
 def test_latencies_are_forgotten_each_at_its_own_time() -> None:

@@ -64,6 +64,17 @@ def node_counts_are_sane(draft: Draft) -> Iterator[Finding]:
             yield Finding(path, f"{scaling.max_nodes} is below minNodes: give it at least {scaling.min_nodes}")
 
 
+def pools_at_zero_can_pay(draft: Draft) -> Iterator[Finding]:
+    """Nobody can say that a node would be worth its rent who does not know the rent."""
+    by_rent = draft.config.router.routing_strategy == "hybrid"
+    for i, cluster in draft.clusters():
+        if by_rent and cluster.scaling.min_nodes == 0 and cluster.cost_per_hour is None:
+            yield Finding(
+                ("clusters", i, "costPerHour"),
+                "missing: with minNodes 0 the strategy hybrid weighs what a node costs against what it saves",
+            )
+
+
 def regions_are_known(draft: Draft) -> Iterator[Finding]:
     """A region of a cloud whose regions are known here is one of them: of a misspelt one nobody knows where it lies."""
     for i, cluster in draft.clusters():

@@ -35,11 +35,6 @@ def clusters(draft: Draft) -> Iterator[Finding]:
             ("clusters", i, "models"),
             f"finding out what a cluster of type {cluster.type} serves is not yet available: list its models",
         )
-        yield from _when(
-            cluster.scaling.min_nodes == 0,
-            ("clusters", i, "scaling", "minNodes"),
-            "scaling to zero is not yet available: keep at least 1 node",
-        )
 
 
 def _when(condition: bool, path: Path, message: str) -> Iterator[Finding]:

@@ -53,10 +53,14 @@ class Capacity(Base):
 
 
 class Scaling(Base):
-    min_nodes: Annotated[Whole, "Nodes that always run. 0 is not yet available."] = 1
-    max_nodes: Count = 1
+    """How many nodes the router may want of the pool (llm_router_pool_wanted); something else starts and stops them."""
+
+    min_nodes: Annotated[Whole, "Nodes that always run; 0 where the pool may go. More are wanted if they pay."] = 1
+    max_nodes: Annotated[Count, "Nodes that it may have."] = 1
     cold_start: Annotated[Pause, "Time from wish to readiness of a new node."] = Seconds(90)
-    idle_timeout: Annotated[Pause, "Time without requests after which a node goes."] = Seconds(600)
+    idle_timeout: Annotated[Pause, "Time without requests after which a node above minNodes is not wanted."] = Seconds(
+        600
+    )
 
 
 class RateLimit(Base):

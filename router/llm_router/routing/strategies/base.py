@@ -8,19 +8,24 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ...model import Facts, View
+from ...model import Facts, PoolView, View
 from ..policy import Policy
 from ..turns import Turn, first_turn
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """One allowed target with what this request would cost there. ``first_token_ms`` is the predicted time of reading
-    the prompt. ``None`` is unknown."""
+    """One allowed target with what this request would cost there, ``None`` for unknown, and the ``pool`` that it shares
+    with the other targets of its cluster. Its state may be one in which it cannot answer yet (``ASLEEP``): a strategy
+    puts it where it belongs, or leaves it out."""
 
     view: View
     usd_per_1k_tokens: float | None = None
     estimated_usd: float | None = None
-    first_token_ms: float | None = None
+    pool: PoolView = PoolView()
+
+
+ASLEEP = frozenset({"zero", "starting"})
+"""The states of a pool that would answer if it were wanted, or will soon."""
 
 
 Order = list[tuple[Candidate, str]]

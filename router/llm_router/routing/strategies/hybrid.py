@@ -1,34 +1,58 @@
-"""``hybrid``: a cluster that can do it cheaply and in time, else the cheapest API, else any allowed cluster."""
+"""``hybrid``: a cluster that can do it cheaply and at once, else the cheapest API, else any allowed cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...pricing.estimate import expected_input_tokens
 from ..policy import Policy
+from ..room import has_room
 from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request, split
+
+BY_RENT = "hybrid"
+"""The strategy that wakes pools by what they save. It leaves out targets that do not run: it never waits for one."""
 
 
 def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
     policy = situation.policy
     clusters, providers = split(candidates)
-    fit = sorted((c for c in clusters if _fits(c, policy)), key=_packed)
-    unfit = sorted((c for c in clusters if not _fits(c, policy)), key=cheapest_capacity)
+    fit, unfit = _sorted_out(clusters, situation)
     outside = "fallback_external" if situation.clusters_down else "hybrid_external"
     return [
-        *((c, "hybrid_cluster") for c in fit),
+        *((c, "hybrid_cluster") for c in sorted(fit, key=_packed)),
         *((c, outside) for c in sorted(providers, key=cheapest_request)),
-        *((c, "fallback_cluster") for c in unfit),
+        *((c, "fallback_cluster") for c in sorted(unfit, key=lambda c: _least_bad(c, policy))),
     ]
 
 
-def _fits(candidate: Candidate, policy: Policy) -> bool:
-    """Known to cost less than the threshold, and not known to need too long for reading the prompt."""
-    usd_per_1k, first_token_ms = candidate.usd_per_1k_tokens, candidate.first_token_ms
-    if usd_per_1k is None or usd_per_1k >= policy.cluster_usd_per_1k_threshold:
-        return False
-    return first_token_ms is None or first_token_ms <= policy.max_latency_ms
+def _sorted_out(clusters: Sequence[Candidate], situation: Situation) -> tuple[list[Candidate], list[Candidate]]:
+    """Of the clusters that run, those that fit and those that do not."""
+    policy, facts = situation.policy, situation.facts
+    limit_s = policy.first_token_limit_s(facts)
+    fit: list[Candidate] = []
+    unfit: list[Candidate] = []
+    for candidate in clusters:
+        if candidate.view.state == "up":
+            fits = is_cheap(candidate, policy) and has_room(
+                candidate.pool, expected_input_tokens(candidate.view, facts), limit_s
+            )
+            (fit if fits else unfit).append(candidate)
+    return fit, unfit
+
+
+def is_cheap(candidate: Candidate, policy: Policy) -> bool:
+    """Known to cost less than the threshold."""
+    usd_per_1k = candidate.usd_per_1k_tokens
+    return usd_per_1k is not None and usd_per_1k < policy.cluster_usd_per_1k_threshold
 
 
 def _packed(candidate: Candidate) -> tuple[bool, float, int, str]:
     # Nodes that run anyway come first, cheap or not: filling them lets the elastic ones go idle.
     return (not candidate.view.target.always_on, *cheapest_capacity(candidate))
+
+
+def _least_bad(candidate: Candidate, policy: Policy) -> tuple[bool, float, float, int, str]:
+    """Cheap before dear, then whoever has least under way for his slots."""
+    pool = candidate.pool
+    load = pool.in_flight / pool.slots if pool.slots else 0.0
+    return (not is_cheap(candidate, policy), load, *cheapest_capacity(candidate))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from llm_router.model import PoolView
 from llm_router.routing.policy import Policy
 from llm_router.routing.strategies import STRATEGIES, Candidate, Situation
 from tests.router.routing.views import cluster, facts, provider
@@ -22,7 +23,7 @@ def test_the_documented_strategy_passes_its_documented_test() -> None:
     exec(compile(test, "test_least_busy.py", "exec", dont_inherit=True), module)  # noqa: S102
     module["test_the_least_busy_is_first_and_equals_go_by_cost"]()
     ordered = module["least_busy"](
-        [Candidate(view=cluster("a", pending=3)), Candidate(view=provider("b"))],
+        [Candidate(view=cluster("a"), pool=PoolView(in_flight=3)), Candidate(view=provider("b"))],
         Situation(policy=Policy(), facts=facts()),
     )
     assert [candidate.view.target.name for candidate, _ in ordered] == ["b", "a"]
