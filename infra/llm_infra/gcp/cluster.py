@@ -45,8 +45,10 @@ class GcpCluster(Component):
         key = self._secrets_key(name) if args.protect else None
         self.cluster = self._control_plane(name, key)
         self.name, self.id = self.cluster.name, self.cluster.id
-        endpoint = self.cluster.control_plane_endpoints_config.apply(_dns_endpoint)
-        self.kubeconfig = endpoint.apply(lambda host: _kubeconfig(args.cluster, host))
+        # Behind the id, which no preview knows: a preview knows the configuration, without the endpoint in it.
+        endpoints: pulumi.Output[container.outputs.ClusterControlPlaneEndpointsConfig]
+        endpoints = self.cluster.id.apply(lambda _: self.cluster.control_plane_endpoints_config)
+        self.kubeconfig = endpoints.apply(lambda known: _kubeconfig(args.cluster, _dns_endpoint(known)))
         self.done(name=self.name, kubeconfig=self.kubeconfig)
 
     def _secrets_key(self, name: str) -> pulumi.Output[str]:
@@ -118,7 +120,9 @@ class GcpCluster(Component):
 
 def _dns_endpoint(config: container.outputs.ClusterControlPlaneEndpointsConfig) -> str:
     endpoint = config.dns_endpoint_config
-    return str(endpoint.endpoint) if endpoint is not None else ""
+    if endpoint is None or not endpoint.endpoint:
+        raise ValueError("the cluster has no DNS endpoint: see controlPlaneEndpointsConfig")
+    return str(endpoint.endpoint)
 
 
 def _kubeconfig(cluster: str, host: str) -> str:
