@@ -53,6 +53,8 @@ def node_price(platform: Platform, pool: NodePool) -> NodePrice:
     """Price of one node of the pool. Raises ``LookupError`` where nobody knows it."""
     if pool.usd_per_hour is not None:
         return NodePrice(pool.usd_per_hour, "configured", prices.AS_OF)
+    if pool.live_price is not None:
+        return pool.live_price
     found = prices.from_table(platform.cloud, pool.machine_types[0], platform.region, spot=pool.spot)
     if found is None:
         raise LookupError(pool.machine_types[0])

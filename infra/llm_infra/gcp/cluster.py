@@ -16,7 +16,9 @@ from . import network
 
 @dataclass(frozen=True, kw_only=True)
 class GcpClusterArgs:
-    """``location``: a zone (one control plane, Google's free credit covers it) or a region (three)."""
+    """``own_key``: production, whose secrets are encrypted with a key of ours and whose pods' logs are kept.
+
+    ``location``: a zone (one control plane, Google's free credit covers it) or a region (three)."""
 
     cluster: str
     project: str
@@ -29,6 +31,7 @@ class GcpClusterArgs:
     subnetwork_id: pulumi.Input[str]
     private_nodes: bool
     protect: bool
+    own_key: bool
     tags: Tags
 
 
@@ -42,7 +45,7 @@ class GcpCluster(Component):
         super().__init__(name, opts)
         self._args = args
         self.workload_pool = f"{args.project}.svc.id.goog"
-        key = self._secrets_key(name) if args.protect else None
+        key = self._secrets_key(name) if args.own_key else None
         self.cluster = self._control_plane(name, key)
         self.name, self.id = self.cluster.name, self.cluster.id
         # Behind the id, which no preview knows: a preview knows the configuration, without the endpoint in it.
@@ -106,7 +109,7 @@ class GcpCluster(Component):
                 managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=False),
             ),
             logging_config=container.ClusterLoggingConfigArgs(
-                enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"] if args.protect else ["SYSTEM_COMPONENTS"]
+                enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"] if args.own_key else ["SYSTEM_COMPONENTS"]
             ),
             # Pools of their own can be changed without the cluster.
             remove_default_node_pool=True,

@@ -241,6 +241,12 @@ def calls(token: str, args: State) -> State:
             "issuerName": "",
             "sessionName": "",
         },
+        "aws:ec2/getSpotPrice:getSpotPrice": {
+            "spotPrice": "0.245300",
+            "spotPriceTimestamp": "2026-11-20T10:00:00Z",
+            "instanceType": args.get("instanceType", ""),
+            "id": REGION,
+        },
         "gcp:organizations/getProject:getProject": {
             "number": "1234567890",
             "projectId": PROJECT,

@@ -86,6 +86,9 @@ class Workspace:
 
     def init(self, project: str, stack: str = "dev") -> None:
         self.pulumi(project, "stack", "init", stack).fine()
+        if project == "azure":
+            # They come from the network, not from a provider.
+            self.config(project, "livePrices", "false")
 
     def up(self, project: str, *more: str) -> Result:
         return self.pulumi(project, "up", "--yes", "--skip-preview", "--suppress-progress", *more)
