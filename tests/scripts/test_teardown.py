@@ -1,4 +1,4 @@
-"""scripts/teardown.sh, with stand-ins for the commands of Pulumi, Kubernetes and the clouds that note what they are asked."""
+"""scripts/teardown.sh, with stand-ins for the commands of Pulumi, Kubernetes and the clouds: they note their calls."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +17,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from tests.infra.emulation import check, outputs, sdk, values
 from tests.infra.engine.cloud import Cloud, Refusal, Thing
 from tests.infra.engine.habits import NAMES, REPLACES
+from tests.infra.engine.real_cluster import RealCluster
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 
@@ -24,7 +25,10 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     """Takes neither secrets nor outputs: the engine unwraps them before and marks them again after."""
 
-    def __init__(self, package: str, cloud: Cloud) -> None:
+    def __init__(self, package: str, cloud: Cloud, environment: Mapping[str, str] | None = None) -> None:
+        """With an ``environment``, Kubernetes objects go to the API server that the kubeconfig names."""
+        self._environment = environment
+        self._cluster: RealCluster | None = None
         self._name = package
         self._package = sdk.package(package)
         self._cloud = cloud
@@ -52,7 +56,15 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=_some(changed), diffs=changed)
 
     def Configure(self, request: Any, context: Any) -> Any:
+        kubeconfig = _decoded(request.args).get("kubeconfig")
+        if self._environment is not None and kubeconfig not in (None, check.UNKNOWN):
+            self.close()
+            self._cluster = RealCluster(kubeconfig, self._environment)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
 
     def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
@@ -99,6 +111,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             token, unique if token.startswith(("aws:ec2", "random:")) else _own(inputs, request), inputs
         )
         try:
+            self._apply(token, inputs)
             self._cloud.create(Thing(token, ident, request.urn, inputs, state))
         except Refusal as refusal:
             context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
@@ -115,6 +128,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         state = outputs.updated(token, _decoded(request.olds), inputs)
         if not request.preview:
             try:
+                self._apply(token, inputs)
                 self._cloud.update(Thing(token, request.id, request.urn, inputs, state))
             except Refusal as refusal:
                 context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
@@ -126,6 +140,14 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         except Refusal as refusal:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
         return empty_pb2.Empty()
+
+    def _apply(self, token: str, inputs: dict[str, Any]) -> None:
+        if self._cluster is None:
+            return
+        if token == "kubernetes:helm.sh/v3:Release":
+            self._cluster.install_argo_kinds()
+        else:
+            self._cluster.apply(inputs)
 
     def _name_it(self, token: str, request: Any, inputs: dict[str, Any]) -> None:
         """Pulumi's auto-naming: what was named once keeps its name."""
@@ -144,12 +166,14 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
 
 @contextmanager
-def serving(cloud: Cloud) -> Iterator[dict[str, int]]:
-    """Package → port on loopback."""
+def serving(cloud: Cloud, environment: Mapping[str, str] | None = None) -> Iterator[dict[str, int]]:
+    """Package → port on loopback. ``environment`` as in ``StandIn``, for Kubernetes'."""
     servers, ports = [], {}
+    kubernetes = StandIn("kubernetes", cloud, environment)
     for package in sdk.MODULES:
         server = grpc.server(futures.ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", 400 << 20)])
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(package, cloud), server)
+        stand_in = kubernetes if package == "kubernetes" else StandIn(package, cloud)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(stand_in, server)
         ports[package] = server.add_insecure_port("127.0.0.1:0")
         server.start()
         servers.append(server)
@@ -158,6 +182,7 @@ def serving(cloud: Cloud) -> Iterator[dict[str, int]]:
     finally:
         for server in servers:
             server.stop(None).wait()
+        kubernetes.close()
 
 
 def _token(urn: str) -> str:

@@ -110,7 +110,8 @@ class Workspace:
 
 
 @contextmanager
-def workspace(folder: Path, cloud: Cloud) -> Iterator[Workspace]:
+def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iterator[Workspace]:
+    """``real_cluster``: what the stacks put into Kubernetes goes where their kubeconfigs lead."""
     for project in PROJECTS:
         shutil.copytree(
             ROOT / "infra" / project, folder / "infra" / project, ignore=shutil.ignore_patterns("__pycache__")
@@ -119,10 +120,10 @@ def workspace(folder: Path, cloud: Cloud) -> Iterator[Workspace]:
     _language_host(folder / "bin")
     state = folder / "state"
     state.mkdir()
-    with serving(cloud) as ports:
+    machine = {"PATH": f"{folder / 'bin'}:{TOOLS}:/usr/bin:/bin", "HOME": str(folder)}
+    with serving(cloud, machine if real_cluster else None) as ports:
         environment = {
-            "PATH": f"{folder / 'bin'}:{TOOLS}:/usr/bin:/bin",
-            "HOME": str(folder),
+            **machine,
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
