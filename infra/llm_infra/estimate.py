@@ -69,7 +69,9 @@ def monthly(platform: Platform) -> Estimate:
     if platform.cloud == "azure":
         items.append(_always("system node", prices_of_system_node(platform).usd_per_hour))
     if platform.network.private_nodes:
-        items.append(_always("NAT", fixed.nat))
+        # On AWS production has one in each zone.
+        gateways = max(len(platform.zones), 2) if platform.cloud == "aws" and platform.production else 1
+        items.append(_always("NAT", fixed.nat * gateways))
     elif platform.cloud != "azure":  # whose nodes share the load balancer's address
         smallest, largest = (sum(getattr(pool, key) for pool in platform.pools) for key in ("min_nodes", "max_nodes"))
         month = fixed.public_ip * HOURS_PER_MONTH
