@@ -44,6 +44,10 @@ test-full: .venv/.installed-dev tools  ## run everything, what needs the built t
 test-fast: .venv/.installed-dev  ## run the tests that are quick: the inner loop
 	$(BIN)/pytest -m 'not slow and not e2e and not built and not nightly' $(ARGS)
 
+.PHONY: infra-test
+infra-test: .venv/.installed-dev tools  ## run the infrastructure's tests, those on the real Pulumi engine too
+	$(BIN)/pytest tests/infra tests/contract tests/scripts/test_teardown.py $(ARGS)
+
 .PHONY: check
 check: .venv/.installed-dev docs  ## lint, types, import rules, shell scripts, generated files, docs
 	$(BIN)/ruff check

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from llm_infra import stack
+from llm_infra.aws import prices
 from llm_infra.aws.platform import AwsPlatform
 
-settings = stack.platform_of_stack("aws")
+settings = stack.with_live_prices(stack.platform_of_stack("aws"), prices.ask)
 platform = AwsPlatform(settings)
 stack.export(
     settings,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from llm_infra import stack
+from llm_infra.azure import prices
 from llm_infra.azure.platform import AzurePlatform
 
-settings = stack.platform_of_stack("azure")
+settings = stack.with_live_prices(stack.platform_of_stack("azure"), prices.ask)
 platform = AzurePlatform(settings)
 stack.export(
     settings,

@@ -53,6 +53,8 @@ def node_price(platform: Platform, pool: NodePool) -> NodePrice:
     """Price of one node of the pool. Raises ``LookupError`` where nobody knows it."""
     if pool.usd_per_hour is not None:
         return NodePrice(pool.usd_per_hour, "configured", prices.AS_OF)
+    if pool.live_price is not None:
+        return pool.live_price
     found = prices.from_table(platform.cloud, pool.machine_types[0], platform.region, spot=pool.spot)
     if found is None:
         raise LookupError(pool.machine_types[0])
@@ -67,7 +69,9 @@ def monthly(platform: Platform) -> Estimate:
     if platform.cloud == "azure":
         items.append(_always("system node", prices_of_system_node(platform).usd_per_hour))
     if platform.network.private_nodes:
-        items.append(_always("NAT", fixed.nat))
+        # On AWS production has one in each zone.
+        gateways = max(len(platform.zones), 2) if platform.cloud == "aws" and platform.production else 1
+        items.append(_always("NAT", fixed.nat * gateways))
     elif platform.cloud != "azure":  # whose nodes share the load balancer's address
         smallest, largest = (sum(getattr(pool, key) for pool in platform.pools) for key in ("min_nodes", "max_nodes"))
         month = fixed.public_ip * HOURS_PER_MONTH

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,8 +13,10 @@ from . import estimate, fragment
 from .clouds import Cloud
 from .errors import SettingsError
 from .gate_keys import GateKeys, GateKeysArgs
+from .live import LiveError
 from .settings.load import load
-from .settings.model import Platform
+from .settings.model import NodePool, Platform
+from .tables.prices import NodePrice
 
 
 def platform_of_stack(cloud: Cloud) -> Platform:
@@ -28,6 +31,27 @@ def platform_of_stack(cloud: Cloud) -> Platform:
     for warning in loaded.warnings:
         pulumi.log.warn(warning)
     return loaded.platform
+
+
+#: Asks a cloud what a node of the pool costs; None where it does not say. Raises ``LiveError``.
+AskPrice = Callable[[Platform, NodePool], NodePrice | None]
+
+
+def with_live_prices(platform: Platform, ask: AskPrice) -> Platform:
+    """What the cloud says where it may be asked; a warning, and the table, where it cannot be."""
+    if not platform.live_prices:
+        return platform
+
+    def priced(pool: NodePool) -> NodePool:
+        if pool.usd_per_hour is not None:
+            return pool
+        try:
+            return replace(pool, live_price=ask(platform, pool))
+        except LiveError as error:
+            pulumi.log.warn(f"livePrices: {error}; going on with the table's price of {pool.machine_types[0]}")
+            return pool
+
+    return replace(platform, cpu=priced(platform.cpu), gpu=None if platform.gpu is None else priced(platform.gpu))
 
 
 def config_value(full_key: str) -> str | None:

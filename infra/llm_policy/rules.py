@@ -135,7 +135,9 @@ def _gpu_pool(*, spot: bool, least: Any, tainted: bool) -> Iterator[str]:
     if not spot:
         yield "has GPUs and is not of spot nodes"
     if least != 0:
-        yield f"has GPUs and keeps {least} nodes running: its least number must be 0"
+        # The engine's numbers are floats.
+        kept = f"{least:g}" if isinstance(least, int | float) else "an unknown number of"
+        yield f"has GPUs and keeps {kept} nodes running: its least number must be 0"
     if not tainted:
         yield "has GPUs and no taint nvidia.com/gpu: other pods would fill it"
 

@@ -88,3 +88,11 @@ def test_the_same_resource_has_the_same_id_and_another_one_another() -> None:
 def test_a_function_that_is_not_emulated_is_an_error() -> None:
     with pytest.raises(KeyError):
         outputs.calls("aws:ec2/getAmi:getAmi", {})
+
+
+def test_classes_of_one_name_in_two_modules_are_told_apart() -> None:
+    """Both have an ``SkuArgs``."""
+    registry = {"resourceGroupName": "g", "sku": {"name": "Basic"}}
+    vault = {"resourceGroupName": "g", "properties": {"tenantId": "t", "sku": {"family": "A", "name": "standard"}}}
+    assert problems("azure-native:containerregistry:Registry", registry) == []
+    assert problems("azure-native:keyvault:Vault", vault) == []

@@ -90,7 +90,7 @@ class AwsPlatform(Component):
             api_server_cidrs=platform.network.api_server_cidrs,
             admin_arns=platform.admins or [_deployer()],
             log_days=90 if platform.production else 7,
-            protect=platform.production,
+            protect=platform.protected,
             tags=platform.tags,
         )
         return AwsCluster(f"{self._id}-cluster", args, self.own(depends_on=self.network.egress))

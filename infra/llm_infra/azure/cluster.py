@@ -34,6 +34,7 @@ class AzureClusterArgs:
     services: IPv4Network
     api_server_cidrs: tuple[str, ...]
     protect: bool
+    paid_control_plane: bool
     tags: Tags
 
 
@@ -97,7 +98,9 @@ class AzureCluster(Component):
             kubernetes_version=args.version,
             dns_prefix=args.cluster,
             # Free has no promise of availability.
-            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier="Standard" if args.protect else "Free"),
+            sku=containerservice.ManagedClusterSKUArgs(
+                name="Base", tier="Standard" if args.paid_control_plane else "Free"
+            ),
             identity=containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),

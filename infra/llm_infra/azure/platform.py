@@ -81,9 +81,9 @@ class AzurePlatform(Component):
             self._id,
             resource_group_name=self._id,
             tags=platform.tags.all(),
-            opts=self.own(protect=platform.production),
+            opts=self.own(protect=platform.protected),
         )
-        if platform.production:
+        if platform.protected:
             authorization.ManagementLockByScope(
                 f"{self._id}-lock",
                 scope=group.id,
@@ -107,7 +107,8 @@ class AzurePlatform(Component):
             pods=platform.network.pods,
             services=platform.network.services,
             api_server_cidrs=platform.network.api_server_cidrs,
-            protect=platform.production,
+            protect=platform.protected,
+            paid_control_plane=platform.production,
             tags=platform.tags,
         )
         return AzureCluster(f"{self._id}-cluster", args, self.own(depends_on=[self.network]))

@@ -16,7 +16,9 @@ from . import network
 
 @dataclass(frozen=True, kw_only=True)
 class GcpClusterArgs:
-    """``location``: a zone (one control plane, Google's free credit covers it) or a region (three)."""
+    """``own_key``: production, whose secrets are encrypted with a key of ours and whose pods' logs are kept.
+
+    ``location``: a zone (one control plane, Google's free credit covers it) or a region (three)."""
 
     cluster: str
     project: str
@@ -29,6 +31,7 @@ class GcpClusterArgs:
     subnetwork_id: pulumi.Input[str]
     private_nodes: bool
     protect: bool
+    own_key: bool
     tags: Tags
 
 
@@ -42,11 +45,13 @@ class GcpCluster(Component):
         super().__init__(name, opts)
         self._args = args
         self.workload_pool = f"{args.project}.svc.id.goog"
-        key = self._secrets_key(name) if args.protect else None
+        key = self._secrets_key(name) if args.own_key else None
         self.cluster = self._control_plane(name, key)
         self.name, self.id = self.cluster.name, self.cluster.id
-        endpoint = self.cluster.control_plane_endpoints_config.apply(_dns_endpoint)
-        self.kubeconfig = endpoint.apply(lambda host: _kubeconfig(args.cluster, host))
+        # Behind the id, which no preview knows: a preview knows the configuration, without the endpoint in it.
+        endpoints: pulumi.Output[container.outputs.ClusterControlPlaneEndpointsConfig]
+        endpoints = self.cluster.id.apply(lambda _: self.cluster.control_plane_endpoints_config)
+        self.kubeconfig = endpoints.apply(lambda known: _kubeconfig(args.cluster, _dns_endpoint(known)))
         self.done(name=self.name, kubeconfig=self.kubeconfig)
 
     def _secrets_key(self, name: str) -> pulumi.Output[str]:
@@ -104,7 +109,7 @@ class GcpCluster(Component):
                 managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=False),
             ),
             logging_config=container.ClusterLoggingConfigArgs(
-                enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"] if args.protect else ["SYSTEM_COMPONENTS"]
+                enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"] if args.own_key else ["SYSTEM_COMPONENTS"]
             ),
             # Pools of their own can be changed without the cluster.
             remove_default_node_pool=True,
@@ -118,7 +123,9 @@ class GcpCluster(Component):
 
 def _dns_endpoint(config: container.outputs.ClusterControlPlaneEndpointsConfig) -> str:
     endpoint = config.dns_endpoint_config
-    return str(endpoint.endpoint) if endpoint is not None else ""
+    if endpoint is None or not endpoint.endpoint:
+        raise ValueError("the cluster has no DNS endpoint: see controlPlaneEndpointsConfig")
+    return str(endpoint.endpoint)
 
 
 def _kubeconfig(cluster: str, host: str) -> str:

@@ -92,7 +92,8 @@ class GcpPlatform(Component):
             network_id=self.network.network_id,
             subnetwork_id=self.network.subnetwork_id,
             private_nodes=platform.network.private_nodes,
-            protect=platform.production,
+            protect=platform.protected,
+            own_key=platform.production,
             tags=platform.tags,
         )
         return GcpCluster(f"{self._id}-cluster", args, self.own(depends_on=[self._apis, *self.network.egress]))

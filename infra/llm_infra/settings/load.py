@@ -42,10 +42,13 @@ def load(cloud: Cloud, get: Get, *, today: date) -> Loaded:
 
 def _platform(cloud: Cloud, reader: Reader) -> Platform:
     gpu = _pool(reader, "gpu") if reader.flag("gpu") else None
+    environment = cast("Environment", reader.one_of("environment", ("dev", "prod")))
     return Platform(
         cloud=cloud,
         name=reader.text("name"),
-        environment=cast("Environment", reader.one_of("environment", ("dev", "prod"))),
+        environment=environment,
+        protected=reader.one_of("protected", ("auto", "true", "false")) == "true"
+        or (reader.optional("protected") == "auto" and environment == "prod"),
         region=reader.text(REGION_KEYS[cloud]),
         zones=reader.texts("zones"),
         domain=reader.text("domain"),
@@ -60,6 +63,8 @@ def _platform(cloud: Cloud, reader: Reader) -> Platform:
         gate_key_generation=reader.whole("gateKeyGeneration", 1, 10_000),
         external_secrets=reader.one_of("gateKeyDelivery", ("kubernetes", "external-secrets")) == "external-secrets",
         compliance=reader.texts("compliance"),
+        # Google Cloud tells prices only to who has an API key of its own for that.
+        live_prices=cloud != "gcp" and reader.flag("livePrices"),
         # On Google Cloud IAM says so, of the project.
         admins=() if cloud == "gcp" else reader.texts("admins"),
     )

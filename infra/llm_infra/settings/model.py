@@ -9,6 +9,7 @@ from typing import Literal
 from .. import naming
 from ..clouds import Cloud
 from ..router_fragment import Capacity, ServedModel
+from ..tables.prices import NodePrice
 from ..tags import Tags
 
 Environment = Literal["dev", "prod"]
@@ -17,7 +18,10 @@ Kind = Literal["cpu", "gpu"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePool:
-    """``machine_types``: the first one is the price's and the estimate's; more of them widen what spot can be had."""
+    """``machine_types``: the first one is the price's and the estimate's; more of them widen what spot can be had.
+
+    ``usd_per_hour`` is what the configuration says of a node, ``live_price`` what the cloud said when it was asked.
+    """
 
     kind: Kind
     machine_types: tuple[str, ...]
@@ -26,6 +30,7 @@ class NodePool:
     spot: bool
     disk_gib: int
     usd_per_hour: float | None
+    live_price: NodePrice | None = None
     model: ServedModel
     capacity: Capacity
 
@@ -64,6 +69,8 @@ class Platform:
     cloud: Cloud
     name: str
     environment: Environment
+    #: Whether the cluster is kept from being deleted; teardown takes it away first.
+    protected: bool
     region: str
     zones: tuple[str, ...]
     domain: str
@@ -78,6 +85,7 @@ class Platform:
     compliance: tuple[str, ...]
     #: Who may administer the cluster, in the cloud's own spelling; empty: who runs the program.
     admins: tuple[str, ...]
+    live_prices: bool
 
     @property
     def production(self) -> bool:

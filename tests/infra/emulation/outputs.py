@@ -29,6 +29,17 @@ def of(token: str, name: str, inputs: State) -> tuple[str, State]:
     return ident, {**inputs, **added, **_SPECIAL.get(token, _nothing)(name, {**inputs, **added})}
 
 
+def previewed(token: str, inputs: State) -> State:
+    """What a provider tells before anything is made: the inputs, in the shape of outputs."""
+    return {key: value for key, value in inputs.items() if key not in _RESHAPED.get(token, ())}
+
+
+def updated(token: str, olds: State, inputs: State) -> State:
+    """The state after a change of the inputs."""
+    kept = {key: olds[key] for key in _RESHAPED.get(token, ()) if key in olds}
+    return {**olds, **inputs, **kept}
+
+
 def digest(*parts: str, length: int = 8) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:length]
 
@@ -60,6 +71,8 @@ def _aws(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
     service = token.split(":")[1].split("/")[0]
     own = inputs.get("name") or name
     ident = f"{_AWS_PREFIXES[kind]}-{digest(token, name, length=17)}" if kind in _AWS_PREFIXES else own
+    if kind == "Tag":
+        ident = f"{inputs['autoscalingGroupName']},{inputs['tag']['key']}"
     region = "" if service == "iam" else REGION
     return ident, {"arn": f"arn:aws:{service}:{region}:{ACCOUNT}:{kind.lower()}/{ident}", "name": own}
 
@@ -188,6 +201,14 @@ _SPECIAL: dict[str, Callable[[str, State], State]] = {
 }
 
 
+#: Properties that come back otherwise than they went in.
+_RESHAPED = {
+    "azure-native:containerservice:ManagedCluster": ("identity", "oidcIssuerProfile"),
+    "azure-native:keyvault:Vault": ("properties",),
+    "gcp:container/cluster:Cluster": ("controlPlaneEndpointsConfig",),
+}
+
+
 def calls(token: str, args: State) -> State:
     """Answers of the functions that the programs call. ``KeyError``: not emulated."""
     kubeconfig = {
@@ -219,6 +240,12 @@ def calls(token: str, args: State) -> State:
             "issuerId": "",
             "issuerName": "",
             "sessionName": "",
+        },
+        "aws:ec2/getSpotPrice:getSpotPrice": {
+            "spotPrice": "0.245300",
+            "spotPriceTimestamp": "2026-11-20T10:00:00Z",
+            "instanceType": args.get("instanceType", ""),
+            "id": REGION,
         },
         "gcp:organizations/getProject:getProject": {
             "number": "1234567890",

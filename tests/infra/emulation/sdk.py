@@ -90,7 +90,8 @@ def _properties(args: type) -> dict[str, Property]:
     # ``Input[T]`` hides the forward reference to Output.
     namespace = {**vars(typing), "Output": pulumi.Output, **vars(sys.modules[args.__module__])}
     init = args.__init__  # type: ignore[misc]
-    hints = typing.get_type_hints(init, namespace)
+    # Two dictionaries: with one, a reference that another module spelt alike keeps that module's answer.
+    hints = typing.get_type_hints(init, namespace, dict(namespace))
     return {
         wire.get(name, name): Property(parameter.default is inspect.Parameter.empty, tuple(_members(hints[name])))
         for name, parameter in inspect.signature(init).parameters.items()

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Takes a cloud stack down so that nothing is left to pay for.
+#   scripts/teardown.sh aws|gcp|azure STACK [--production]
+# In this order: Argo CD deletes what it made, and waits until the cloud has taken back its load balancers and volumes;
+# then Pulumi deletes the stack; then the cloud is asked what still carries the stack's tag.
+set -euo pipefail
+
+usage() {
+  sed -n '2,3s/^# *//p' "$0" >&2
+  exit 2
+}
+
+[ $# -ge 2 ] || usage
+cloud=$1 stack=$2 production=${3:-}
+case $cloud in aws | gcp | azure) ;; *) usage ;; esac
+[ -z "$production" ] || [ "$production" = --production ] || usage
+# How long Argo CD and the cloud have for load balancers and volumes.
+deadline_s=${TEARDOWN_DEADLINE_S:-1800}
+
+cd "$(dirname "$0")/../infra/$cloud"
+say() { echo "teardown: $*"; }
+
+pulumi stack select "$stack" >/dev/null
+cluster=$(pulumi stack output cluster 2>/dev/null || true)
+if [ -z "$cluster" ]; then
+  say "the stack $stack has no cluster: destroying what there is"
+  pulumi destroy --yes --skip-preview
+  exit
+fi
+
+if pulumi config get environment 2>/dev/null | grep -qx prod; then
+  if [ -z "$production" ]; then
+    say "$cluster is production: call this with --production if it really is to go" >&2
+    exit 1
+  fi
+  say "taking the protection of $cluster away"
+  pulumi config set protected false
+  pulumi state unprotect --all --yes
+  pulumi up --yes --skip-preview
+fi
+
+kubeconfig=$(mktemp)
+trap 'rm -f "$kubeconfig"' EXIT
+pulumi stack output kubeconfig >"$kubeconfig"
+in_cluster() { kubectl --kubeconfig "$kubeconfig" "$@"; }
+
+left_in_cluster() {
+  in_cluster get services --all-namespaces \
+    --output 'jsonpath={range .items[?(@.spec.type=="LoadBalancer")]}service/{.metadata.name}{"\n"}{end}'
+  in_cluster get persistentvolumes --output 'jsonpath={range .items[*]}volume/{.metadata.name}{"\n"}{end}'
+}
+
+if ! in_cluster get --raw /readyz >/dev/null 2>&1; then
+  say "the cluster does not answer: load balancers and volumes that it made may be left, see below"
+else
+  say "Argo CD deletes what it made"
+  in_cluster delete application root --namespace argocd --ignore-not-found --timeout "${deadline_s}s"
+  # Volumes of stateful pods outlive them.
+  in_cluster delete persistentvolumeclaims --all --namespace llm --ignore-not-found --timeout "${deadline_s}s"
+  ends=$((SECONDS + deadline_s))
+  while left=$(left_in_cluster) && [ -n "$left" ]; do
+    if [ $SECONDS -ge $ends ]; then
+      say "these are still there, and what is in the cloud for them would be left for ever:" >&2
+      echo "$left" >&2
+      say "find out why, then call this again" >&2
+      exit 1
+    fi
+    say "waiting for $(echo "$left" | tr '\n' ' ')"
+    sleep "${TEARDOWN_POLL_S:-10}"
+  done
+fi
+
+say "Pulumi deletes the stack"
+pulumi destroy --yes --skip-preview
+
+case $cloud in
+  aws) look=(aws resourcegroupstaggingapi get-resources --tag-filters "Key=cluster,Values=$cluster"
+    --query 'ResourceTagMappingList[].ResourceARN' --output text) ;;
+  gcp) look=(gcloud asset search-all-resources --query "labels.cluster=$cluster" --format 'value(name)') ;;
+  azure) look=(az resource list --tag "cluster=$cluster" --query '[].id' --output tsv) ;;
+esac
+if ! command -v "${look[0]}" >/dev/null; then
+  say "not looked whether anything is left: there is no ${look[0]}"
+  exit
+fi
+left=$("${look[@]}")
+if [ -n "$left" ]; then
+  say "this still carries the stack's tag (deleted keys and logs may for some days):"
+  echo "$left"
+  exit 1
+fi
+say "nothing is left"

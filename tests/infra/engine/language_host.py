@@ -1,0 +1,140 @@
+"""Stands in for Pulumi's language host of Python, whose program no package registry has.
+
+The engine starts it as ``pulumi-language-python`` and asks it over gRPC to run programs and policy packs. It runs them
+by Pulumi's own script (``pulumi-language-python-exec``), in the virtual environment that Pulumi.yaml names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+#: What the script exits with when it has shown the error already.
+_ERROR_SHOWN = 32
+SCRIPT = "LANGUAGE_HOST_SCRIPT"
+
+
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def Handshake(self, request: Any, context: Any) -> Any:
+        self._engine = request.engine_address or self._engine
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version="3.250.0")
+
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:
+        # Providers are attached by the tests; nothing is to be looked for.
+        return language_pb2.GetRequiredPackagesResponse()
+
+    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:
+        return language_pb2.GetRequiredPluginsResponse()
+
+    def Run(self, request: Any, context: Any) -> Any:
+        options = {
+            "monitor": request.monitor_address,
+            "engine": self._engine,
+            "project": request.project,
+            "root_directory": request.info.root_directory,
+            "stack": request.stack,
+            "pwd": request.pwd,
+            "dry_run": "true" if request.dryRun else "false",
+            "parallel": str(request.parallel),
+            "organization": request.organization,
+        }
+        command = [_interpreter(request.info), os.environ[SCRIPT]]
+        for name, value in options.items():
+            if value:
+                command += [f"--{name}", value]
+        config = {
+            "PULUMI_CONFIG": json.dumps(dict(request.config)),
+            "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
+        }
+        program = self._start([*command, request.info.entry_point, *request.args], {**os.environ, **config}, None)
+        code = program.wait()
+        self._running.discard(program)
+        if code == _ERROR_SHOWN:
+            return language_pb2.RunResponse(bail=True)
+        return language_pb2.RunResponse(error=f"the program exited with {code}" if code else "")
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
+        """A policy pack: its first line is the port that it listens on."""
+        environment = dict(variable.split("=", 1) for variable in request.env)
+        command = [_interpreter(request.info), "-u", request.info.program_directory, *request.args]
+        plugin = self._start(command, {**os.environ, **environment}, request.pwd or None)
+        context.add_callback(plugin.kill)
+        assert plugin.stdout is not None
+        for line in plugin.stdout:
+            yield language_pb2.RunPluginResponse(stdout=line)
+        yield language_pb2.RunPluginResponse(exitcode=plugin.wait())
+
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
+        yield language_pb2.InstallDependenciesResponse(stdout=b"")
+
+    def About(self, request: Any, context: Any) -> Any:
+        return language_pb2.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
+
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:
+        return language_pb2.GetProgramDependenciesResponse()
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        self.stop()
+        return empty_pb2.Empty()
+
+    def stop(self) -> None:
+        for program in list(self._running):
+            program.kill()
+
+    def _start(self, command: list[str], environment: dict[str, str], folder: str | None) -> subprocess.Popen[bytes]:
+        # A session of its own: on a failure the engine interrupts the whole group, and the error would drown in
+        # tracebacks. A program's own output is the engine's to show, by its log.
+        output = subprocess.PIPE if folder is not None or command[1] == "-u" else None
+        program = subprocess.Popen(
+            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, start_new_session=True
+        )
+        self._running.add(program)
+        return program
+
+
+def _interpreter(info: Any) -> str:
+    chosen = dict(info.options).get("virtualenv")
+    if not chosen:
+        return sys.executable
+    python = Path(info.root_directory, chosen, "bin", "python")
+    if not python.exists():
+        raise RuntimeError(f"virtualenv {chosen}: there is no {python}")
+    return str(python)
+
+
+def main(arguments: list[str]) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 400 << 20)])
+    host = LanguageHost(arguments[-1] if arguments else "")
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+
+    def end(*_: Any) -> None:
+        host.stop()
+        os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    server.start()
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main([argument for argument in sys.argv[1:] if not argument.startswith("-")])

@@ -1,0 +1,73 @@
+"""Three clouds, one router: the stacks' outputs become the file that the router serves with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from llm_infra.clouds import CLOUDS
+from tests.infra.engine.workspace import Workspace
+
+pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
+
+
+def test_from_three_ups_to_a_configuration_that_the_router_takes(place: Workspace, tmp_path: Path) -> None:
+    place.init("router")
+    for cloud in CLOUDS:
+        place.init(cloud)
+    place.up("aws").fine()
+    one = place.up("router").fine()
+    assert "organization/llm-gcp/dev is not up" in one.output
+    assert names(place) == ["aws", "aws-gpu"]
+
+    for cloud in ("gcp", "azure"):
+        place.up(cloud).fine()
+    place.up("router").fine()
+    assert names(place) == ["aws", "aws-gpu", "azure", "azure-gpu", "gcp", "gcp-gpu"]
+    place.up("router", "--expect-no-changes").fine()
+    the_router_takes_it(place, tmp_path / "served")
+
+    place.config("gcp", "gpuUsdPerHour", "0.111")
+    place.up("gcp").fine()
+    told = place.pulumi("router", "preview", "--diff").fine().output
+    assert "costPerHour : 0.215 => 0.111" in told, "a preview shows what routing would change"
+
+    place.pulumi("aws", "destroy", "--yes", "--skip-preview").fine()
+    place.up("router").fine()
+    assert names(place) == ["azure", "azure-gpu", "gcp", "gcp-gpu"]
+
+
+def test_a_stack_that_does_not_exist_is_left_out(place: Workspace) -> None:
+    place.init("router")
+    told = place.up("router").fine().output
+    assert told.count("there is no stack organization/llm-") >= 3
+    assert names(place) == []
+
+
+def names(place: Workspace) -> list[str]:
+    config = yaml.safe_load(place.outputs("router")["routerConfig"])
+    return [cluster["name"] for cluster in config["clusters"]]
+
+
+def the_router_takes_it(place: Workspace, folder: Path) -> None:
+    folder.mkdir()
+    outputs = place.outputs("router")
+    for name, key in outputs["gateKeys"].items():
+        (folder / name).write_text(key)
+    (folder / "keys.yaml").write_text("keys: []\n")
+    file = folder / "router.yaml"
+    file.write_text(outputs["routerConfig"].replace("/etc/llm-router/", f"{folder}/"))
+    checked = subprocess.run(
+        [sys.executable, "-m", "llm_router", "check", "--config", str(file)],
+        env={**os.environ, "LLM_ROUTER_SECRETS_DIR": str(folder), "OPENAI_API_KEY": "sk-0123456789abcdef0123"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "6 clusters" in checked.stdout

@@ -1,0 +1,143 @@
+"""A place where the Pulumi command runs: its own home, state, copies of the projects, and stand-ins for the clouds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.infra.engine import language_host
+from tests.infra.engine.cloud import Cloud
+from tests.infra.engine.provider import serving
+
+ROOT = Path(__file__).parents[3]
+TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-router" / "tools" / "bin"
+PROJECTS = ("aws", "gcp", "azure", "router", "policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    code: int
+    output: str
+
+    def fine(self) -> Result:
+        assert self.code == 0, self.complaints
+        return self
+
+    @property
+    def complaints(self) -> str:
+        """Lines of errors; all of the output where there are none."""
+        lines = [
+            line for line in self.output.splitlines() if "error:" in line or "Error" in line or "mandatory" in line
+        ]
+        return "\n".join(lines) or self.output
+
+    def refused(self) -> Result:
+        assert self.code != 0, self.output
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a preview would do to one resource."""
+
+    op: str
+    urn: str
+
+    @property
+    def name(self) -> str:
+        return self.urn.rsplit("::", 1)[1]
+
+    @property
+    def type(self) -> str:
+        return self.urn.split("::")[2].split("$")[-1]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    folder: Path
+    cloud: Cloud
+    environment: dict[str, str]
+
+    def pulumi(self, project: str, *arguments: str, passphrase: str | None = None) -> Result:
+        environment = {
+            **self.environment,
+            **({"PULUMI_CONFIG_PASSPHRASE": passphrase} if passphrase is not None else {}),
+        }
+        done = subprocess.run(
+            [TOOLS / "pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder / "infra" / project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout)
+
+    def init(self, project: str, stack: str = "dev") -> None:
+        self.pulumi(project, "stack", "init", stack).fine()
+        if project == "azure":
+            # They come from the network, not from a provider.
+            self.config(project, "livePrices", "false")
+
+    def up(self, project: str, *more: str) -> Result:
+        return self.pulumi(project, "up", "--yes", "--skip-preview", "--suppress-progress", *more)
+
+    def preview(self, project: str, *more: str) -> list[Step]:
+        """What would be done, without what stays as it is."""
+        done = self.pulumi(project, "preview", "--json", *more).fine()
+        told = json.loads(done.output[done.output.index("{") :])
+        return [Step(step["op"], step["urn"]) for step in told["steps"] if step["op"] != "same"]
+
+    def config(self, project: str, key: str, value: str, *more: str) -> None:
+        self.pulumi(project, "config", "set", *more, key, value).fine()
+
+    def outputs(self, project: str) -> dict[str, Any]:
+        return dict(json.loads(self.pulumi(project, "stack", "output", "--json", "--show-secrets").fine().output))
+
+    def state(self, project: str) -> dict[str, Any]:
+        return dict(json.loads(self.pulumi(project, "stack", "export").fine().output))
+
+
+@contextmanager
+def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iterator[Workspace]:
+    """``real_cluster``: what the stacks put into Kubernetes goes where their kubeconfigs lead."""
+    for project in PROJECTS:
+        shutil.copytree(
+            ROOT / "infra" / project, folder / "infra" / project, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    _language_host(folder / "bin")
+    state = folder / "state"
+    state.mkdir()
+    machine = {"PATH": f"{folder / 'bin'}:{TOOLS}:/usr/bin:/bin", "HOME": str(folder)}
+    with serving(cloud, machine if real_cluster else None) as ports:
+        environment = {
+            **machine,
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
+            "NO_COLOR": "1",
+            language_host.SCRIPT: str(TOOLS / "pulumi-language-python-exec"),
+        }
+        yield Workspace(folder, cloud, environment)
+
+
+def _language_host(folder: Path) -> None:
+    folder.mkdir()
+    command = folder / "pulumi-language-python"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{language_host.__file__}" "$@"\n')
+    command.chmod(0o755)
