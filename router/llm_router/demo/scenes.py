@@ -14,7 +14,7 @@ from .screen import Screen
 from .steps import ALL_UP, CLUSTERS, PROVIDERS, SIMPLE, Result, Step, answered_by
 from .world import World
 
-SETTLE_S = 20.0
+SETTLE_S = 40.0
 LOAD_ROUNDS = 5
 """Answers one after the other on each slot: a few seconds of work."""
 LOAD = Step("load", "Tell me a long story.", answered_by(CLUSTERS), max_tokens=48)

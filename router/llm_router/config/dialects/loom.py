@@ -180,10 +180,8 @@ def _standing(
 def _not_routed(provider: keys.Provider, at: Place, gateway: keys.Gateway, notes: Notes) -> dict[str, Any]:
     """A provider that ``routing.providers`` leaves out answers nothing, unless a route or the fallback names it."""
     routing = gateway.routing
-    named = set(routing.model_routes.values())
-    if isinstance(routing.fallback, keys.Fallback):
-        named.add(routing.fallback.provider)
-    if provider.name not in named:
+    routed = provider.name in routing.model_routes.values()
+    if not routed and not (isinstance(routing.fallback, keys.Fallback) and routing.fallback.provider == provider.name):
         return {"enabled": at.says(False)}
     strategy = routing.strategy or "priority"
     if strategy == "priority":
@@ -191,8 +189,8 @@ def _not_routed(provider: keys.Provider, at: Place, gateway: keys.Gateway, notes
         return {"priority": at.says(last + 1)}
     if strategy == "weighted":
         return {"weight": at.says(0)}
-    if strategy != "model":
-        notes.refuse(at.path, "routing.providers leaves it out, and a route or the fallback names it: list it there")
+    if strategy != "model" and routed:  # the last resort comes after all others, whatever the strategy
+        notes.refuse(at.path, "routing.providers leaves it out, and a route names it: list it there")
     return {}
 
 
@@ -255,6 +253,8 @@ def _models(provider: keys.Provider, at: Place, kind: str, gateway: keys.Gateway
     for alias, model in mapped.items():
         mapping = Place(gateway.model_mapping, ("ai_gateway", "model_mapping"))
         listed.setdefault(model, mapping.says(model, alias, provider.name))
+    if provider.default_model is not None:
+        return {"models": list(listed.values()) or None, "defaultModel": at("default_model")}
     default = None if listed else DEFAULT_MODELS.get(kind)
     if not provider.models and provider.enabled and (listed or default):
         message = f"lists no models: it answers for {', '.join(listed)} only, not for every name"

@@ -53,6 +53,7 @@ class Provider(Shared, kw_only=True):
     base_url: Text | None = None
     endpoint: Text | None = None
     organization: Text | None = None
+    default_model: Text | None = None
     models: tuple[Text, ...] = ()
     headers: dict[Text, str] = field(default_factory=dict)
     api_version: Text | None = None

@@ -141,3 +141,24 @@ def test_the_gateways_own_limit_is_each_providers_who_has_none_and_says_so() -> 
     limits = [provider.rate_limit for provider in loaded.config.external_providers]
     assert limits == [RateLimit(concurrent_requests=3), RateLimit(requests_per_minute=7)]
     assert [warning.path for warning in loaded.warnings] == ["ai_gateway.rate_limit"]
+
+
+def test_a_default_model_is_the_native_one_and_a_last_resort_needs_no_place_in_the_routing() -> None:
+    gateway = """
+ai_gateway:
+  providers:
+    - {name: openai, type: openai, api_key: "${OPENAI_API_KEY}", default_model: gpt-4, models: [gpt-4, gpt-5.4-mini]}
+    - name: local
+      type: openai-compatible
+      base_url: http://127.0.0.1:11434/v1
+      api_key: "${OPENAI_API_KEY}"
+      default_model: llama3
+  routing: {strategy: cost, providers: [{name: openai}], fallback: {provider: local}}
+"""
+    config = parse(gateway, "loom.yaml", {"OPENAI_API_KEY": "sk-0123456789abcdef0123456789"}).config
+    assert [(p.name, p.default_model, p.enabled) for p in config.external_providers] == [
+        ("openai", "gpt-4", True),
+        ("local", "llama3", True),
+    ]
+    assert config.router.failover.fallback is not None
+    assert config.router.failover.fallback.target == "local"
