@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,7 +19,7 @@ catalog_option = click.option(
 
 @click.group()
 def models() -> None:
-    """List, verify and add the models that pools serve."""
+    """List, verify, add and fetch the models that pools serve."""
 
 
 @models.command("list")
@@ -71,3 +72,25 @@ def add_model(catalog_path: Path, file: Path, **told: str | None) -> None:
         raise click.ClickException(str(unreadable)) from unreadable
     append(catalog_path, model)
     click.echo(f"{model.name} is in {catalog_path}: say there on which pools it is to run, and how fast it is")
+
+
+@models.command("fetch")
+@click.option("--file", required=True, type=click.Path(path_type=Path), help="Where the weights are to lie.")
+@click.option("--sha256", required=True, help="Of the whole file, in hexadecimal digits.")
+@click.option("--size", "size_bytes", required=True, type=click.IntRange(1), help="Bytes of the file.")
+@click.option("--uri", help="Where to get it from; without it the file must be there already.")
+def fetch_model(**wanted: Any) -> None:
+    """Put weights where llama-server expects them, and end with 0 only where size and SHA-256 are right.
+
+    What pods run before llama-server starts; a broken download goes on where it stopped.
+    """
+    import os
+
+    from ..catalog.fetch import FetchFailed, Wanted, fetch
+    from ..telemetry.logging import configure_logging
+
+    configure_logging(os.environ.get("LOG_LEVEL", "info"))
+    try:
+        fetch(Wanted(**wanted))
+    except FetchFailed as failed:
+        raise click.ClickException(str(failed)) from failed
