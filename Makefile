@@ -67,6 +67,10 @@ schema: .venv/.installed-dev  ## write router/router.schema.json anew from the c
 	$(BIN)/llm-router schema > router/router.schema.json.new
 	mv router/router.schema.json.new router/router.schema.json
 
+.PHONY: models
+models:  ## give the charts the catalog of models, which they cannot read outside their folder
+	cp models/catalog.yaml charts/llm-server/files/catalog.yaml
+
 .PHONY: docs
 docs: .venv/.installed-dev  ## check that links, commands, options and files named in the documents exist
 	$(BIN)/python scripts/check_docs.py
@@ -78,7 +82,7 @@ bench: .venv/.installed-dev  ## measure CPU time per request beside nginx and a 
 
 .PHONY: tools
 tools: $(filter .venv-tools/%,$(UV))  ## build the heavy components that some tests need, into the user's cache
-	@PATH="$(abspath .venv-tools/bin):$$PATH" scripts/tools.sh
+	@PATH="$(abspath .venv-tools/bin):$$PATH" nice -n 10 scripts/tools.sh
 
 .PHONY: setup
 setup:  ## say what this workstation lacks and how to get it

@@ -1,0 +1,41 @@
+"""Every way in which the charts are deployed: what must hold of all of them is checked over these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.charts.helm import Objects, merged, render
+from tests.charts.pools import PLACES, on
+
+Release = tuple[str, tuple[dict[str, Any], ...]]
+
+EXPOSED: dict[str, Any] = {
+    "route": {"enabled": True, "backendCa": {"name": "llm-ca"}},
+    "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "pool-cert", "clientCaSecret": "llm/clients"},
+    "gate": {"tls": {"enabled": True, "clientCertificates": True, "certificate": {"enabled": True}}},
+    "monitoring": {"podMonitor": {"enabled": True}},
+}
+KEYS_FROM_STORE: dict[str, Any] = {"gate": {"keys": {"external": {"enabled": True}}}}
+WAYS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "exposed": merged(EXPOSED, KEYS_FROM_STORE),
+    "hpa": {"autoscaling": {"mode": "hpa", "hpa": {"minReplicas": 2, "queueDepth": {"enabled": True}}}},
+    "zero": {"autoscaling": {"mode": "keda"}, "delivery": {"cache": {"mode": "perReplica"}}},
+    "shared": {"delivery": {"cache": {"mode": "shared"}}, "replicas": 2},
+    "image": {
+        "delivery": {
+            "source": "image",
+            "image": {"reference": f"registry.example.com/weights@sha256:{'cd' * 32}", "file": "model.gguf"},
+        }
+    },
+}
+
+RELEASES: dict[str, Release] = {
+    **{f"llm-server-{cloud}-{kind}": ("llm-server", (on(cloud, kind),)) for cloud, kind in PLACES},
+    **{f"llm-server-{way}": ("llm-server", (on("aws", "cpu"), values)) for way, values in WAYS.items()},
+}
+
+
+def rendered(release: str) -> Objects:
+    name, values = RELEASES[release]
+    return render(name, *values)
