@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.charts.helm import Objects, merged, render
-from tests.charts.pools import PLACES, on
+from tests.charts.pools import BESIDE, CLOUDS, PLACES, ROUTER_IMAGE, exported, on
 
 Release = tuple[str, tuple[dict[str, Any], ...]]
 
@@ -18,6 +18,7 @@ EXPOSED: dict[str, Any] = {
 KEYS_FROM_STORE: dict[str, Any] = {"gate": {"keys": {"external": {"enabled": True}}}}
 WAYS: dict[str, dict[str, Any]] = {
     "plain": {},
+    "beside": BESIDE,
     "exposed": merged(EXPOSED, KEYS_FROM_STORE),
     "hpa": {"autoscaling": {"mode": "hpa", "hpa": {"minReplicas": 2, "queueDepth": {"enabled": True}}}},
     "zero": {"autoscaling": {"mode": "keda"}, "delivery": {"cache": {"mode": "perReplica"}}},
@@ -33,6 +34,15 @@ WAYS: dict[str, dict[str, Any]] = {
 RELEASES: dict[str, Release] = {
     **{f"llm-server-{cloud}-{kind}": ("llm-server", (on(cloud, kind),)) for cloud, kind in PLACES},
     **{f"llm-server-{way}": ("llm-server", (on("aws", "cpu"), values)) for way, values in WAYS.items()},
+}
+
+EXPORTERS: dict[str, Any] = {
+    "image": ROUTER_IMAGE,
+    "monitoring": {"serviceMonitor": {"enabled": True}},
+}
+RELEASES |= {
+    f"exporters-{cloud}": ("exporters", (EXPORTERS, {"pools": [exported(cloud, "cpu"), exported(cloud, "gpu")]}))
+    for cloud in CLOUDS
 }
 
 

@@ -25,8 +25,9 @@ MINIMAL: dict[str, Any] = {
     "host": "aws.llm.example.com",
     "images": {"router": ROUTER_IMAGE},
     "gate": {"keys": {"secretName": "aws-gate"}},
-    "exporter": {"price": PRICES["cpu"]},
 }
+BESIDE: dict[str, Any] = {"exporter": {"enabled": True, "price": PRICES["cpu"]}}
+"""An exporter in the pod itself."""
 
 
 def on(cloud: str, kind: str) -> dict[str, Any]:
@@ -40,4 +41,17 @@ def on(cloud: str, kind: str) -> dict[str, Any]:
         "images": {"router": ROUTER_IMAGE},
         "gate": {"keys": {"secretName": f"{name}-gate"}},
         "exporter": {"price": PRICES["cpu" if kind == "cpu" else cloud]},
+    }
+
+
+def exported(cloud: str, kind: str) -> dict[str, Any]:
+    """The exporter of that pool, in the form of the chart exporters."""
+    name = cloud if kind == "cpu" else f"{cloud}-gpu"
+    return {
+        "name": name,
+        "service": f"{kind}-llm-server",
+        "host": f"{name}.llm.example.com",
+        "keysSecret": f"{name}-gate",
+        "nodeSelector": f"llm-platform/pool={kind}",
+        "price": PRICES["cpu" if kind == "cpu" else cloud],
     }

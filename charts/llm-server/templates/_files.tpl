@@ -11,6 +11,8 @@ gate.yaml: |
     - {id: "${GATE_KEY_ID}", secret: "${GATE_KEY}"}
     - {id: "${GATE_NEXT_KEY_ID}", secret: "${GATE_NEXT_KEY}"}
   maxBody: {{ .Values.gate.maxBody }}
+  # Before it the endpoints are told, after it the server ends.
+  drainTimeout: {{ max 1 (sub (int64 .Values.terminationGracePeriodSeconds) (add 3 (int64 .Values.drain.endpointSeconds))) }}s
   {{- if .Values.exporter.enabled }}
   statusUrl: http://127.0.0.1:9402/cluster/status
   {{- end }}

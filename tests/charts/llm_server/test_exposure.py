@@ -73,6 +73,16 @@ def test_a_stream_is_not_cut_before_the_router_would() -> None:
     assert {int(value.removesuffix("s")) for value in timeouts.values()} == {610}
 
 
+def test_the_exporter_answers_for_the_pool_when_it_has_no_pod() -> None:
+    status = {"status": {"service": "exporter-aws"}}
+    first, rest = one("HTTPRoute", {"route": {"enabled": True, **status}})["spec"]["rules"]
+    assert first["matches"] == [{"path": {"type": "Exact", "value": "/cluster/status"}, "method": "GET"}]
+    assert first["backendRefs"] == [{"name": "exporter-aws", "port": 8444}]
+    assert rest["backendRefs"][0]["name"] == "pool-llm-server"
+    paths = one("Ingress", {"ingress": {"enabled": True, **status}})["spec"]["rules"][0]["http"]["paths"]
+    assert [(path["path"], path["pathType"]) for path in paths] == [("/cluster/status", "Exact"), ("/", "Prefix")]
+
+
 def test_a_listener_of_the_gateway_can_be_named() -> None:
     gateway = {"name": "edge", "namespace": "gateways", "sectionName": "llm"}
     parent = one("HTTPRoute", {"route": {"enabled": True, "gateway": gateway}})["spec"]["parentRefs"]
@@ -165,6 +175,8 @@ def test_only_gateway_and_router_reach_the_gate_and_only_prometheus_its_metrics(
     spec = one("NetworkPolicy", values)["spec"]
     by_port = {rule["ports"][0]["port"]: peers(rule) for rule in spec["ingress"]}
     assert by_port == {"gate": ["edge", "llm-router"], "gate-metrics": ["monitoring"]}
+    gate = next(rule for rule in spec["ingress"] if rule["ports"] == [{"port": "gate"}])
+    assert {"podSelector": {"matchLabels": {"llm-platform/exporter-of": "aws"}}} in gate["from"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
 
 

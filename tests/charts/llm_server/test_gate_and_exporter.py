@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from llm_router.config.load import load_struct
+from llm_router.exporter.check import check as check_exporter
 from llm_router.exporter.config import ExporterConfig
-from llm_router.exporter.config import check as check_exporter
 from llm_router.gate.config import GateConfig
 from llm_router.gate.config import check as check_gate
 from tests.charts.helm import containers, pod_spec, render
-from tests.charts.pools import MINIMAL, PLACES, on
+from tests.charts.pools import BESIDE, CLOUDS, MINIMAL, PLACES, on
 
 ENV = {
     "GATE_KEY_ID": "aws.1",
@@ -23,6 +23,7 @@ ENV = {
     "GATE_NEXT_KEY_ID": "aws.2",
     "GATE_NEXT_KEY": base64.b64encode(bytes(range(32, 64))).decode(),
 }
+BESIDE_ITS_POD = {"exporter": {"enabled": True}}
 TLS = {"gate": {"tls": {"enabled": True, "secretName": "aws-tls", "clientCertificates": True}}}
 
 
@@ -47,6 +48,13 @@ def test_the_gate_takes_its_file_on_every_pool(tmp_path: Path, cloud: str, kind:
     assert [key.id for key in config.keys] == ["aws.1", "aws.2"]
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_answers_have_all_the_time_to_finish_that_the_cloud_leaves(tmp_path: Path, cloud: str) -> None:
+    """What stays is for the endpoints to be told before, and for the server to end after."""
+    values = on(cloud, "gpu")
+    assert gate(tmp_path, values).drain_timeout == values["terminationGracePeriodSeconds"] - 5 - 3
+
+
 def test_the_gate_forwards_to_where_the_server_listens(tmp_path: Path) -> None:
     config = gate(tmp_path, MINIMAL)
     assert config.upstream == "http://127.0.0.1:8081"
@@ -65,23 +73,22 @@ def test_ports_are_those_of_the_container(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cloud", "kind"), PLACES)
 def test_the_exporter_takes_its_file_on_every_pool(tmp_path: Path, cloud: str, kind: str) -> None:
     values = on(cloud, kind)
-    config = load_struct(str(files(tmp_path, values) / "exporter.yaml"), ExporterConfig, {})
+    config = load_struct(str(files(tmp_path, values, BESIDE_ITS_POD) / "exporter.yaml"), ExporterConfig, {})
     check_exporter(config)
     assert config.pool == values["pool"]["name"]
 
 
 def test_the_gate_asks_the_exporter_where_that_listens(tmp_path: Path) -> None:
-    config = gate(tmp_path, MINIMAL)
+    config = gate(tmp_path, MINIMAL, BESIDE)
     exporter = load_struct(str(tmp_path / "exporter.yaml"), ExporterConfig, {})
     assert config.status_url == f"http://{exporter.listen}/cluster/status"
     assert [upstream.url for upstream in exporter.upstreams] == [config.upstream]
 
 
 def test_without_an_exporter_the_gate_measures_by_itself(tmp_path: Path) -> None:
-    without = {"exporter": {"enabled": False}}
-    assert gate(tmp_path, MINIMAL, without).status_url is None
+    assert gate(tmp_path, MINIMAL).status_url is None
     assert not (tmp_path / "exporter.yaml").exists()
-    spec = pod_spec(render("llm-server", MINIMAL, without).one("Deployment"))
+    spec = pod_spec(render("llm-server", MINIMAL).one("Deployment"))
     assert spec is not None
     assert "exporter" not in containers(spec)
 

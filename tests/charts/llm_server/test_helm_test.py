@@ -60,7 +60,6 @@ def gate_url(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with running_llama(tiny_model, folder / "llama.log", model="tinyllama-1.1b-chat") as llama:
         config = yaml.safe_load(render("llm-server", MINIMAL).one("ConfigMap")["data"]["gate.yaml"])
         config |= {"listen": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{free_port()}", "upstream": llama.url}
-        del config["statusUrl"]
         (folder / "gate.yaml").write_text(yaml.safe_dump(config | {"upstreamApiKey": llama.api_key}))
         other = base64.b64encode(bytes(range(32, 64))).decode()
         env = {"GATE_KEY_ID": "aws.1", "GATE_KEY": KEY, "GATE_NEXT_KEY_ID": "aws.2", "GATE_NEXT_KEY": other}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.charts.helm import Object, containers, pod_spec, render
-from tests.charts.pools import CLOUDS, MINIMAL, on
+from tests.charts.pools import BESIDE, CLOUDS, MINIMAL, on
 
 
 def workload(*values: dict[str, Any], kind: str = "Deployment") -> Object:
@@ -27,13 +27,13 @@ def arguments(*values: dict[str, Any]) -> dict[str, str]:
 
 
 def test_weights_come_first_then_the_server_and_the_gate_last() -> None:
-    spec = pod(MINIMAL)
+    spec = pod(MINIMAL, BESIDE)
     assert [each["name"] for each in spec["initContainers"]] == ["weights", "llama", "exporter"]
     assert [each["name"] for each in spec["containers"]] == ["gate"]
 
 
 def test_server_and_exporter_are_sidecars_so_that_they_end_after_the_gate() -> None:
-    restart = {name: each.get("restartPolicy") for name, each in containers(pod(MINIMAL)).items()}
+    restart = {name: each.get("restartPolicy") for name, each in containers(pod(MINIMAL, BESIDE)).items()}
     assert restart == {"weights": None, "llama": "Always", "exporter": "Always", "gate": None}
 
 
@@ -114,7 +114,7 @@ def test_given_resources_win() -> None:
 
 
 def test_all_containers_say_what_they_need() -> None:
-    for name, each in containers(pod(MINIMAL)).items():
+    for name, each in containers(pod(MINIMAL, BESIDE)).items():
         assert {"cpu", "memory"} <= set(each["resources"]["requests"]), name
         assert "memory" in each["resources"]["limits"], name
 

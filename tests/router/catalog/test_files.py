@@ -144,4 +144,4 @@ def test_memory_is_weights_and_cache_of_all_slots_and_some_to_work() -> None:
     hint = entry.hint("gpu")
     assert hint is not None
     assert entry.hint("cpu") is None
-    assert entry.memory_bytes(hint) == 4_081_004_224 + 524_288 * 4 * 2048 + 512 * 1024**2
+    assert entry.memory_bytes(hint) == 4_081_004_224 + 524_288 * 4 * 4096 + 512 * 1024**2
