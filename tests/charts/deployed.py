@@ -38,8 +38,34 @@ RELEASES: dict[str, Release] = {
 
 EXPORTERS: dict[str, Any] = {
     "image": ROUTER_IMAGE,
-    "monitoring": {"serviceMonitor": {"enabled": True}},
+    "monitoring": {"serviceMonitor": {"enabled": True}, "alerts": {"enabled": True}},
 }
+ROUTER: dict[str, Any] = {
+    "image": ROUTER_IMAGE,
+    "existingSecrets": {
+        "config": "llm-router-config",
+        "gateKeys": "llm-router-gate-keys",
+        "environment": "llm-router-env",
+    },
+}
+ROUTER_WITH_ALL: dict[str, Any] = {
+    "image": ROUTER_IMAGE,
+    "host": "llm.example.com",
+    "config": {"server": {"port": 8080}, "clusters": []},
+    "keysSecret": "llm-router-keys",
+    "autoscaling": {"enabled": True},
+    "redis": {"secretName": "redis"},
+    "discovery": {"namespaces": ["llm"]},
+    "tls": {"secretName": "llm-router-tls"},
+    "route": {"enabled": True, "backendCa": {"name": "llm-ca"}},
+    "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "router-cert"},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True},
+        "alerts": {"enabled": True},
+        "dashboard": {"enabled": True},
+    },
+}
+RELEASES |= {"router": ("router", (ROUTER,)), "router-with-all": ("router", (ROUTER_WITH_ALL,))}
 RELEASES |= {
     f"exporters-{cloud}": ("exporters", (EXPORTERS, {"pools": [exported(cloud, "cpu"), exported(cloud, "gpu")]}))
     for cloud in CLOUDS

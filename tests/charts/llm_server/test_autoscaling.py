@@ -64,7 +64,7 @@ def test_cpu_is_that_of_the_server_alone() -> None:
 def test_the_queue_is_the_pools_own() -> None:
     spec = scaled("hpa", queueDepth={"enabled": True, "target": 3}).one("HorizontalPodAutoscaler")["spec"]
     external = spec["metrics"][1]["external"]
-    assert external["metric"] == {"name": "llm_router_queue_depth", "selector": {"matchLabels": {"cluster": "aws"}}}
+    assert external["metric"] == {"name": "llm_cluster_queue_depth", "selector": {"matchLabels": {"pool": "aws"}}}
     assert external["target"] == {"type": "AverageValue", "averageValue": "3"}
 
 
@@ -99,10 +99,17 @@ def test_a_router_that_cannot_be_asked_ends_no_pod() -> None:
     assert triggers(scaled("keda"))["wanted"]["metadata"]["ignoreNullValues"] == "false"
 
 
+def test_the_router_may_be_in_another_cluster() -> None:
+    elsewhere = "https://prometheus.router.example.com"
+    by_name = triggers(scaled("keda", queueDepth=2, routerPrometheusUrl=elsewhere))
+    assert by_name["wanted"]["metadata"]["serverAddress"] == elsewhere
+    assert by_name["queue"]["metadata"]["serverAddress"] != elsewhere
+
+
 def test_what_waits_raises_the_number_where_that_is_wanted() -> None:
     assert "queue" not in triggers(scaled("keda"))
     queue = triggers(scaled("keda", queueDepth=4))["queue"]["metadata"]
-    assert queue["query"] == 'max(llm_router_queue_depth{cluster="aws"})'
+    assert queue["query"] == 'max(llm_cluster_queue_depth{pool="aws"})'
     assert queue["threshold"] == "4"
 
 
