@@ -40,6 +40,11 @@ test-full: .venv/.installed-dev tools  ## run everything, what needs the built t
 	@scripts/debian-packages.sh test
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: gitops-test
+gitops-test: .venv/.installed-dev tools  ## deploy the charts for three clouds on a real control plane, with a real Argo CD
+	@scripts/debian-packages.sh test
+	$(BIN)/pytest tests/gitops $(ARGS)
+
 .PHONY: test-fast
 test-fast: .venv/.installed-dev  ## run the tests that are quick: the inner loop
 	$(BIN)/pytest -m 'not slow and not e2e and not built and not nightly' $(ARGS)

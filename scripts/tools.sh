@@ -113,3 +113,20 @@ while read -r name version package _; do
   echo "$version" >"$bin/.$name.version"
   rm -rf "$making"
 done < <(grep -v '^#' tools.txt)
+
+# Definitions of custom resources are plain files of their projects' Go modules.
+while read -r name version module files; do
+  folder=$cache/crds/$name
+  if [ "$(cat "$folder/.version" 2>/dev/null)" = "$version" ]; then
+    echo "$name $version: definitions already in $folder"
+    continue
+  fi
+  : "${go:=$(find_go)}"
+  echo "$name $version: copying definitions"
+  source=$(cd "$cache" && "$go" mod download -modcacherw -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  # shellcheck disable=SC2086 # a pattern
+  install -m 644 "$source"/$files "$folder/"
+  echo "$version" >"$folder/.version"
+done < <(grep -v '^#' crds.txt)

@@ -71,6 +71,29 @@ RELEASES |= {
     for cloud in CLOUDS
 }
 
+PLATFORM: dict[str, dict[str, Any]] = {
+    cloud: {
+        "cloud": cloud,
+        "cluster": "llm-prod",
+        "region": "us-central1",
+        "domain": "example.com",
+        "repo": {"url": "https://git.example.com/llm.git"},
+        "identities": {"externalDns": "dns@example.com", "externalSecrets": "secrets@example.com"},
+        "secretStore": "https://store.example.com",
+        "project": "project",
+        "resourceGroup": "group",
+        "issuer": {"email": "ops@example.com"},
+        "gateway": {"clientCa": "llm-clients"},
+        "components": {"devicePlugin": {"enabled": cloud != "gcp"}},
+    }
+    for cloud in CLOUDS
+}
+RELEASES |= {
+    f"platform-{part}-{cloud}": ("platform", (PLATFORM[cloud], {"part": part}))
+    for cloud in CLOUDS
+    for part in ("applications", "resources")
+}
+
 
 def rendered(release: str) -> Objects:
     name, values = RELEASES[release]
