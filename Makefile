@@ -68,12 +68,9 @@ format: .venv/.installed-dev  ## put the code into the form that check demands
 	$(BIN)/ruff format
 
 .PHONY: schema
-schema: .venv/.installed-dev  ## write router/router.schema.json anew from the configuration's types
+schema: .venv/.installed-dev  ## write anew what is generated: router/router.schema.json, and the charts' copy of the catalogue
 	$(BIN)/llm-router schema > router/router.schema.json.new
 	mv router/router.schema.json.new router/router.schema.json
-
-.PHONY: models
-models:  ## give the charts the catalog of models, which they cannot read outside their folder
 	cp models/catalog.yaml charts/llm-server/files/catalog.yaml
 
 .PHONY: docs

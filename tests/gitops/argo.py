@@ -17,14 +17,13 @@ from typing import Any
 import yaml
 
 from tests.charts.helm import ROOT
-from tests.gitops.control_plane import ControlPlane, Object
+from tests.gitops.control_plane import ControlPlane, Object, definitions
 from tests.router.discovery.kube_server import tool
 from tests.router.ports import free_port
 from tests.router.processes import Process
 
 NAMESPACE = "argocd"
 DIGEST = f"sha256:{'ab' * 32}"
-_FILES = tool("kubectl").parents[1] / "crds"
 
 
 class _Git(BaseHTTPRequestHandler):
@@ -162,7 +161,7 @@ def running_argocd(plane: ControlPlane, folder: Path) -> Iterator[ArgoCd]:
 
 def _configure(plane: ControlPlane) -> None:
     said = yaml.safe_load((ROOT / "argocd" / "bootstrap-values.yaml").read_text())["configs"]["cm"]
-    for file in sorted((_FILES / "argocd-config").glob("argocd-*.yaml")):
+    for file in sorted(definitions("argocd-config").glob("argocd-*.yaml")):
         plane.kubectl("apply", "-n", NAMESPACE, "-f", file)
     data = {key: value for key, value in said.items() if isinstance(value, str)} | {"timeout.reconciliation": "20s"}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": NAMESPACE}}
@@ -175,7 +174,7 @@ def _environment(folder: Path) -> dict[str, str]:
     programs = folder / "bin"
     programs.mkdir()
     script = programs / "git-verify-wrapper.sh"
-    shutil.copy(_FILES / "argocd-hack" / script.name, script)
+    shutil.copy(definitions("argocd-hack") / script.name, script)
     script.chmod(0o755)
     for name in ("home", "tmp", "tls", "ssh", "gpg", "gpgsource", "plugins"):
         (folder / name).mkdir()

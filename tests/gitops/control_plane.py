@@ -19,11 +19,7 @@ from tests.router.discovery.kube_server import ApiServer, running_api_server, to
 from tests.router.ports import free_port
 from tests.router.processes import Process
 
-_CRDS = tool("kubectl").parents[1] / "crds"
-DEFINITIONS = [
-    _CRDS / name
-    for name in ("argocd", "cert-manager", "external-secrets", "envoy-gateway", "gateway", "keda", "prometheus")
-]
+DEFINITIONS = ("argocd", "cert-manager", "external-secrets", "envoy-gateway", "gateway", "keda", "prometheus")
 FLAGS = (
     "--allow-privileged=true",
     # Debian's etcd cannot tell how far a watch is: clients would ask for streamed lists again and again.
@@ -34,6 +30,11 @@ Object = dict[str, Any]
 
 class NotYet(AssertionError):
     """What was waited for did not come; the text says what was there instead."""
+
+
+def definitions(name: str) -> Path:
+    """Files that `make tools` copies out of another project's module."""
+    return tool("kubectl").parents[1] / "crds" / name
 
 
 @dataclass
@@ -78,7 +79,7 @@ def running_control_plane(folder: Path) -> Iterator[ControlPlane]:
         api = stack.enter_context(running_api_server(folder, *_aggregation(folder), *FLAGS))
         plane = ControlPlane(api)
         # Before kwok, which plays controllers of some of them.
-        plane.kubectl("apply", "--server-side", *(f"--filename={definitions}" for definitions in DEFINITIONS))
+        plane.kubectl("apply", "--server-side", *(f"--filename={definitions(name)}" for name in DEFINITIONS))
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         plane.wait("their resources", lambda: "scaledobjects" in plane.kubectl("api-resources", check=False))
         for name, command in _components(api, folder).items():

@@ -32,7 +32,7 @@ def volume(spec: Object) -> Object:
 
 def test_the_charts_catalog_is_the_repositorys() -> None:
     assert (CHARTS / "llm-server/files/catalog.yaml").read_text() == (ROOT / "models/catalog.yaml").read_text(), (
-        "run: make models"
+        "run: make schema"
     )
 
 
