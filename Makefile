@@ -40,6 +40,11 @@ test-full: .venv/.installed-dev tools  ## run everything, what needs the built t
 	@scripts/debian-packages.sh test
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: gitops-test
+gitops-test: .venv/.installed-dev tools  ## deploy the charts for three clouds on a real control plane, with a real Argo CD
+	@scripts/debian-packages.sh test
+	$(BIN)/pytest tests/gitops $(ARGS)
+
 .PHONY: test-fast
 test-fast: .venv/.installed-dev  ## run the tests that are quick: the inner loop
 	$(BIN)/pytest -m 'not slow and not e2e and not built and not nightly' $(ARGS)
@@ -63,9 +68,10 @@ format: .venv/.installed-dev  ## put the code into the form that check demands
 	$(BIN)/ruff format
 
 .PHONY: schema
-schema: .venv/.installed-dev  ## write router/router.schema.json anew from the configuration's types
+schema: .venv/.installed-dev  ## write anew what is generated: router/router.schema.json, and the charts' copy of the catalogue
 	$(BIN)/llm-router schema > router/router.schema.json.new
 	mv router/router.schema.json.new router/router.schema.json
+	cp models/catalog.yaml charts/llm-server/files/catalog.yaml
 
 .PHONY: docs
 docs: .venv/.installed-dev  ## check that links, commands, options and files named in the documents exist
@@ -78,7 +84,7 @@ bench: .venv/.installed-dev  ## measure CPU time per request beside nginx and a 
 
 .PHONY: tools
 tools: $(filter .venv-tools/%,$(UV))  ## build the heavy components that some tests need, into the user's cache
-	@PATH="$(abspath .venv-tools/bin):$$PATH" scripts/tools.sh
+	@PATH="$(abspath .venv-tools/bin):$$PATH" nice -n 10 scripts/tools.sh
 
 .PHONY: setup
 setup:  ## say what this workstation lacks and how to get it

@@ -1,4 +1,4 @@
-"""The router as ASGI: a public app and an admin app over one current generation, nothing global.
+"""The router as ASGI: a public app, an admin app and one for metrics over one current generation, nothing global.
 
 ``RouterApp`` serves whatever generation is current, watches its clusters and providers in the background, and swaps
 generations as a whole on reload. The chat path is answered ahead of Starlette's routing.
@@ -73,6 +73,7 @@ class RouterApp:
         chat = ServerErrorMiddleware(ChatDoor(self.generation), handler=_unexpected)
         self.public: ASGIApp = Guard(_ChatFirst(chat, _starlette(public)), render=guard_body)
         self.admin: ASGIApp = Guard(_starlette(admin_routes(self.generation, self.reload)), render=guard_body)
+        self.metrics: ASGIApp = Guard(_starlette([metrics_route(self.generation)]), render=guard_body)
 
     def generation(self) -> Generation:
         return self._generation

@@ -1,4 +1,4 @@
-"""The router as a process: clients opened, both listeners served, signals watched, all closed in order."""
+"""The router as a process: clients opened, its listeners served, signals watched, all closed in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from .api.serving import Site, listen, serve_sites
+from .api.serving import Site, listen, parse_address, serve_sites
 from .app import RouterApp
 from .config.file_version import file_version
 from .config.load import Loaded
@@ -64,6 +64,8 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
             ),
             Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
         ]
+        if admin.metrics is not None:
+            sites.append(Site(app=app.metrics, socket=listen(*parse_address(admin.metrics), path="admin.metrics")))
         app.start()
         watching = asyncio.create_task(reload.watch())
         _settle_memory()

@@ -144,6 +144,19 @@ def test_a_port_in_use_is_named_with_what_to_do(standins: Standins, tmp_path: Pa
             assert "Traceback" not in second.output
 
 
+def test_a_listener_of_its_own_shows_metrics_and_nothing_else(standins: Standins, tmp_path: Path) -> None:
+    config, port, metrics = tmp_path / "router.yaml", free_port(), free_port()
+    write(config, standins, port, "openai")
+    shown = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump(shown | {"admin": {"port": 0, "metrics": f"127.0.0.1:{metrics}"}}))
+    with Process([COMMAND, "serve", "--config", config], tmp_path / "router.log") as process:
+        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+        url = f"http://127.0.0.1:{metrics}"
+        assert "llm_router_config_last_reload_success 1.0" in httpx.get(f"{url}/metrics", trust_env=False).text
+        assert httpx.get(f"{url}/admin/config", trust_env=False).status_code == 404
+        assert httpx.post(f"{url}/admin/reload", trust_env=False).status_code == 404
+
+
 def test_a_public_listener_without_keys_is_refused(standins: Standins, tmp_path: Path) -> None:
     config = tmp_path / "router.yaml"
     shown = {"server": {"host": "0.0.0.0", "port": free_port()}, "externalProviders": providers(standins)}  # noqa: S104

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ..component import Component
 from ..services import argocd
 from ..services.applications import CASCADE
 from ..settings.model import GitOps
+from .settings import image_parts
 
 CONFIG_SECRET, KEYS_SECRET, ENVIRONMENT_SECRET = "llm-router-config", "llm-router-gate-keys", "llm-router-environment"
 CHART = "charts/router"
@@ -27,7 +29,7 @@ class RouterOnKubernetesArgs:
     host: str
     image: str
     gitops: GitOps
-    config: pulumi.Input[str]
+    config: str
     keys: str
     gate_keys: pulumi.Input[Mapping[str, str]]
     environment: pulumi.Input[Mapping[str, str]]
@@ -43,10 +45,12 @@ class RouterOnKubernetes(Component):
             self._secret(KEYS_SECRET, args.gate_keys),
             self._secret(ENVIRONMENT_SECRET, args.environment),
         ]
-        repository, _, tag = args.image.rpartition(":")
         values = {
             "host": args.host,
-            "image": {"repository": repository, "tag": tag},
+            "image": image_parts(args.image),
+            "route": {"enabled": True},
+            # Helm cannot look into the Secret: pods are replaced when this changes.
+            "configChecksum": hashlib.sha256(f"{args.config}{args.keys}".encode()).hexdigest(),
             "existingSecrets": {"config": CONFIG_SECRET, "gateKeys": KEYS_SECRET, "environment": ENVIRONMENT_SECRET},
         }
         source = {

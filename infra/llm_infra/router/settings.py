@@ -16,7 +16,11 @@ from ..settings.model import GitOps
 from ..settings.reader import Get, Reader
 
 DELIVERIES = ("none", "kubernetes", "vm")
-_IMAGE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+:[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
+_IMAGE = re.compile(
+    r"(?P<repository>[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+):(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]*)"
+    r"(@(?P<digest>sha256:[0-9a-f]{64}))?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,12 @@ class RouterSettings:
     base: dict[str, Any]
     keys: str
     gitops: GitOps
+
+
+def image_parts(image: str) -> dict[str, str]:
+    """``repository``, ``tag`` and, where there is one, ``digest``; empty for what is no image with its tag."""
+    found = _IMAGE.fullmatch(image)
+    return {} if found is None else {name: text for name, text in found.groupdict().items() if text}
 
 
 def load(get: Get, folder: Path) -> RouterSettings:
@@ -75,8 +85,13 @@ def _problems(settings: RouterSettings) -> Iterator[Problem]:
         return
     if not HOST.fullmatch(settings.host):
         yield Problem("host", f"{settings.host!r}: name the host that callers use, such as llm.example.com")
-    if not _IMAGE.fullmatch(settings.image):
+    image = image_parts(settings.image)
+    if not image:
         yield Problem("image", f"{settings.image!r}: name the router's image with its tag")
+    elif settings.delivery == "kubernetes" and "digest" not in image:
+        yield Problem(
+            "image", f"{settings.image!r}: name the image's digest behind it, @sha256:…, which is what is pulled"
+        )
     if not settings.keys:
         # Behind a proxy the router listens on loopback, where it serves without keys.
         message = "not there, and without API keys everybody could spend your money: llm-router keys create --file …"

@@ -13,8 +13,8 @@ import pulumi
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from .. import contract
-from ..settings.model import Platform
+from .. import contract, estimate
+from ..settings.model import NodePool, Platform
 from . import argocd
 
 
@@ -60,6 +60,7 @@ def told(platform: Platform, facts: CloudFacts) -> dict[str, pulumi.Input[str]]:
     cloud = contract.CONTRACTS[platform.cloud]
     pools = {f"{pool.kind}_host": platform.host(pool.kind) for pool in platform.pools}
     models = {f"{pool.kind}_model": pool.model.name for pool in platform.pools}
+    nodes = {f"{pool.kind}_{name}": value for pool in platform.pools for name, value in _nodes(platform, pool).items()}
     identities = {f"identity_{role.replace('-', '_')}": value for role, value in facts.identities.items()}
     return {
         "cluster_name": platform.cluster,
@@ -76,6 +77,17 @@ def told(platform: Platform, facts: CloudFacts) -> dict[str, pulumi.Input[str]]:
         "secret_store": facts.secret_store,
         **pools,
         **models,
+        **nodes,
         **identities,
         **facts.extra,
+    }
+
+
+def _nodes(platform: Platform, pool: NodePool) -> dict[str, str]:
+    """What the pool's exporter prices its nodes by, and how many there may be."""
+    return {
+        "instance_type": pool.machine_types[0],
+        "capacity_type": "spot" if pool.spot else "onDemand",
+        "usd_per_hour": str(estimate.node_price(platform, pool).usd_per_hour),
+        "max_nodes": str(pool.max_nodes),
     }

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
+from ..config.hosts import parse_address as parse_address  # whoever serves parses what it serves on
 from ..errors import ConfigError, Problem
 from .protocol import bounded_protocol
 
@@ -34,18 +35,6 @@ class Site:
     tls: ssl.SSLContext | None = None
     header_timeout_s: float = 10.0
     idle_timeout_s: float = 30.0
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """``host:port`` or ``[v6]:port`` as host and port. Raises ``ValueError``."""
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(f"write {text!r} as [address]:port")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f"write host:port, for example 127.0.0.1:8443, not {text!r}")
-    return host, int(port)
 
 
 def listen(host: str, port: int, *, path: str = "listen") -> socket.socket:

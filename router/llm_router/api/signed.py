@@ -76,6 +76,14 @@ class Door:
         """Tell load balancers to send nobody any more."""
         self._draining = True
 
+    @property
+    def ready(self) -> bool:
+        """Whether load balancers may send requests here."""
+        return not self._draining and self._accepts()
+
+    def _accepts(self) -> bool:
+        return self._unix_time() >= self._ready_at
+
     async def admit(self, scope: Scope, receive: Receive) -> Admitted | Reply:
         """A request that is signed for here and new, or the answer to it. Raises ``ClientGone``."""
         try:
@@ -91,15 +99,15 @@ class Door:
 
     def _unsigned(self, scope: Scope) -> Reply | None:
         """The answers that need no signature: probes, and "not yet" to everybody."""
-        ready = self._unix_time() >= self._ready_at
+        accepts = self._accepts()
         if scope["method"] == "GET":
             if scope["raw_path"] == b"/livez":
                 return Reply(200, _ALIVE, "answered")
             if scope["raw_path"] == b"/readyz" and self._draining:
                 return Reply(503, _DRAINING, "answered")
-            if scope["raw_path"] == b"/readyz" and ready:
+            if scope["raw_path"] == b"/readyz" and accepts:
                 return Reply(200, _READY, "answered")
-        return None if ready else Reply(503, _NOT_READY, "not_ready")
+        return None if accepts else Reply(503, _NOT_READY, "not_ready")
 
     async def _signed(self, scope: Scope, receive: Receive) -> Admitted:
         headers = scope["headers"]

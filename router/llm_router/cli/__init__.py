@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import ConfigError
-from . import breakeven, cluster_side, configuration, demo, keys, ledger, prices, routing
+from . import breakeven, cluster_side, configuration, demo, keys, ledger, models, prices, routing
 
 CONFIG_REFUSED = 78
 """sysexits' EX_CONFIG: a supervisor need not try again."""
@@ -43,6 +43,7 @@ for command in (
     configuration.merge,
     configuration.import_,
     keys.keys,
+    models.models,
     prices.prices,
     ledger.savings,
     ledger.ledger,

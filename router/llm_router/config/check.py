@@ -18,6 +18,7 @@ REFUSALS: tuple[Check, ...] = (
     listeners.public_needs_keys,
     listeners.admin_is_loopback,
     listeners.ports_differ,
+    listeners.metrics_address,
     listeners.files_exist,
     names.names_are_unique,
     names.models_are_unique,

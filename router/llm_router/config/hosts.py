@@ -22,6 +22,18 @@ def is_loopback(host: str) -> bool:
     return host.rstrip(".").lower() == "localhost"
 
 
+def parse_address(text: str) -> tuple[str, int]:
+    """``host:port`` or ``[v6]:port`` as host and port. Raises ``ValueError``."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"write {text!r} as [address]:port")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"write host:port, for example 127.0.0.1:8443, not {text!r}")
+    return host, int(port)
+
+
 def url_fault(url: str, *, private: bool) -> str | None:
     """What is wrong with an endpoint, and what to do; ``None`` if it may be used.
 

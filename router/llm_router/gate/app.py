@@ -54,11 +54,6 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         sock = stack.enter_context(contextlib.closing(listen(*parse_address(config.listen))))
         started_at = math.ceil(unix_time())
-        sites = []
-        if config.metrics is not None:
-            metrics_sock = listen(*parse_address(config.metrics), path="metrics")
-            stack.enter_context(contextlib.closing(metrics_sock))
-            sites.append(Site(app=metrics_app(metrics.registry), socket=metrics_sock))
         client = await stack.enter_async_context(Http1Client(connect_timeout_s=CONNECT_TIMEOUT_S))
         control = await stack.enter_async_context(scrape_client())
         status = await stack.enter_async_context(_status(config, control, unix_time))
@@ -69,6 +64,11 @@ async def serve(
         if load is not None:
             await stack.enter_async_context(Rekeying(config, load, verifier.rekey).running())
         gate = _gate(config, verifier, client, status, metrics, started_at, unix_time)
+        sites = []
+        if config.metrics is not None:
+            metrics_sock = listen(*parse_address(config.metrics), path="metrics")
+            stack.enter_context(contextlib.closing(metrics_sock))
+            sites.append(Site(app=metrics_app(metrics.registry, gate.ready), socket=metrics_sock))
         sites.append(
             Site(
                 app=gate.guarded(),

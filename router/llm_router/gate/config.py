@@ -44,7 +44,9 @@ class GateConfig(Base):
     ] = Seconds(0)
     drain_timeout: Annotated[Duration, "Time that answers under way then have to finish."] = Seconds(120)
     tls: Annotated[ListenerTls | None, "Serve HTTPS, with clientCaFile mutual TLS."] = None
-    metrics: Annotated[Text | None, "host:port of the unsigned listener for /metrics; without it there is none."] = None
+    metrics: Annotated[
+        Text | None, "host:port of the unsigned listener for /metrics, /livez and /readyz; without it there is none."
+    ] = None
 
     @property
     def key_bytes(self) -> Mapping[str, bytes]:

@@ -48,6 +48,9 @@ class Gate:
         """Tell load balancers to send nobody any more."""
         self._door.drain()
 
+    def ready(self) -> bool:
+        return self._door.ready
+
     def guarded(self) -> ASGIApp:
         return Guard(self, render=framing_error, observe=lambda refusal: self._metrics.rejected(refusal.code))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,14 +28,25 @@ class GateMetrics:
         self.ended("rejected")
 
 
-def metrics_app(registry: CollectorRegistry) -> ASGIApp:
-    """Answers ``GET /metrics`` with the registry's metrics, everything else with 404."""
+def metrics_app(registry: CollectorRegistry, ready: Callable[[], bool]) -> ASGIApp:
+    """Answers ``GET`` of ``/metrics`` with the registry's metrics, of ``/livez`` and ``/readyz`` as the signed listener
+    does, for probes that have no client certificate; everything else with 404."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        found = scope["path"] == "/metrics" and scope["method"] in ("GET", "HEAD")
-        body = generate_latest(registry) if found else b"not found\n"
+        status, body = _answer(scope, registry, ready)
         headers = [(b"content-type", TEXT_FORMAT), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     return app
+
+
+def _answer(scope: Scope, registry: CollectorRegistry, ready: Callable[[], bool]) -> tuple[int, bytes]:
+    asked = scope["path"] if scope["method"] in ("GET", "HEAD") else ""
+    if asked == "/metrics":
+        return 200, generate_latest(registry)
+    if asked == "/livez":
+        return 200, b"alive\n"
+    if asked == "/readyz":
+        return (200, b"ready\n") if ready() else (503, b"not ready\n")
+    return 404, b"not found\n"

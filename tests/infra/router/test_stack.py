@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from llm_infra.clouds import CLOUDS
+from tests.charts.helm import containers, pod_spec, render
 from tests.infra import programs
 from tests.infra.programs import Recorded
 
@@ -18,7 +19,7 @@ NAMES = {f"organization/llm-{cloud}/dev": cloud for cloud in CLOUDS}
 KEYS = "keys: [{name: me, sha256: 0000000000000000000000000000000000000000000000000000000000000000}]\n"
 DELIVERY: dict[str, Any] = {
     "host": "llm.example.com",
-    "image": "ghcr.io/example/llm-router:1",
+    "image": f"ghcr.io/example/llm-router:1@sha256:{'ab' * 32}",
     "gitRepoUrl": "https://example.com/x",
 }
 
@@ -79,7 +80,9 @@ def test_on_kubernetes_the_chosen_cluster_gets_config_keys_and_application(keys:
     (application,) = recorded.of(":Application")
     assert application.inputs["spec"]["source"]["path"] == "charts/router"
     values = application.inputs["spec"]["source"]["helm"]["valuesObject"]
-    assert values["image"] == {"repository": "ghcr.io/example/llm-router", "tag": "1"}
+    digest = f"sha256:{'ab' * 32}"
+    assert values["image"] == {"repository": "ghcr.io/example/llm-router", "tag": "1", "digest": digest}
+    assert config["admin"]["metrics"] == "0.0.0.0:9464"
     (provider,) = recorded.of("pulumi:providers:kubernetes")
     assert provider.inputs["kubeconfig"] == programs.as_shipped("gcp", "dev").stack_outputs["kubeconfig"]
 
@@ -101,6 +104,7 @@ def test_a_machine_gets_a_document_that_is_secret(keys: Path) -> None:
         ({"deliver": "vm", "host": "x"}, "host: 'x': name the host"),
         ({"deliver": "vm", "image": "llm-router"}, "image: 'llm-router': name the router's image with its tag"),
         ({"deliver": "kubernetes"}, "onCloud: not set"),
+        ({"deliver": "kubernetes", "image": "ghcr.io/example/llm-router:1"}, "name the image's digest behind it"),
         ({"baseFile": "nowhere.yaml"}, "baseFile: "),
     ],
 )
@@ -113,3 +117,18 @@ def test_what_cannot_be_is_refused_with_what_to_do(changes: dict[str, Any], mess
 def test_a_cloud_without_a_stack_cannot_run_the_router(keys: Path) -> None:
     with pytest.raises(pulumi.RunError, match="no stack of gcp is up: name one of"):
         run(without=("gcp",), deliver="kubernetes", onCloud="gcp", keysFile=keys.name, **DELIVERY)
+
+
+def test_the_routers_chart_takes_what_the_application_says_and_a_changed_key_replaces_its_pods(keys: Path) -> None:
+    def values() -> dict[str, Any]:
+        recorded = run(deliver="kubernetes", onCloud="gcp", keysFile=keys.name, **DELIVERY)
+        (application,) = recorded.of(":Application")
+        found: dict[str, Any] = application.inputs["spec"]["source"]["helm"]["valuesObject"]
+        return found
+
+    first = values()
+    spec = pod_spec(render("router", first, release="llm-router").one("Deployment"))
+    assert spec is not None
+    assert containers(spec)["router"]["image"] == DELIVERY["image"]
+    keys.write_text(KEYS.replace("name: me", "name: you"))
+    assert values()["configChecksum"] != first["configChecksum"]

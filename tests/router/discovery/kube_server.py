@@ -92,8 +92,8 @@ def endpoint(address: str, *, pod: str | None = None, **conditions: bool) -> dic
 
 
 @contextmanager
-def running_api_server(folder: Path) -> Iterator[ApiServer]:
-    program = _program()
+def running_api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
+    program = tool("kube-apiserver")
     files = _files(folder)
     port = free_port()
     with running_etcd(folder / "etcd") as etcd:
@@ -115,6 +115,7 @@ def running_api_server(folder: Path) -> Iterator[ApiServer]:
         ]
         command += [f"--service-account-key-file={files['accounts.pub']}"]
         command += [f"--service-account-signing-key-file={files['accounts.key']}"]
+        command += flags
         url = f"https://127.0.0.1:{port}"
         _write_kubeconfig(files, url)
         with Process(command, folder / "kube-apiserver.log") as process:
@@ -124,9 +125,10 @@ def running_api_server(folder: Path) -> Iterator[ApiServer]:
             process.end(grace_s=10)  # before its etcd: without one it does not go
 
 
-def _program() -> Path:
+def tool(name: str) -> Path:
+    """A program that `make tools` builds."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    program = cache / "llm-router" / "tools" / "bin" / "kube-apiserver"
+    program = cache / "llm-router" / "tools" / "bin" / name
     if not program.exists():
         pytest.fail(f"there is no {program}: make tools")
     return program

@@ -230,6 +230,21 @@ def test_metrics_are_served_beside_and_not_behind_the_signed_listener() -> None:
         assert line in metrics.text.splitlines()
 
 
+def test_probes_without_a_client_certificate_are_answered_beside_the_metrics() -> None:
+    async def scenario() -> list[int]:
+        port = free_port()
+        settings = config(f"http://127.0.0.1:{free_port()}", metrics=f"127.0.0.1:{port}")
+        async with running(settings, ready=False) as caller:
+            beside = f"http://127.0.0.1:{port}"
+            statuses = [(await caller.client.get(beside + path)).status_code for path in ("/livez", "/readyz")]
+            caller.clock.now += 6
+            statuses.append((await caller.client.get(f"{beside}/readyz")).status_code)
+            statuses.append((await caller.client.post(f"{beside}/readyz")).status_code)
+            return statuses
+
+    assert run(scenario()) == [200, 503, 200, 404]
+
+
 def test_load_balancers_see_that_the_gate_drains(llama: Llama) -> None:
     async def scenario() -> int:
         clock = Clock()

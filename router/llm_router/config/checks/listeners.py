@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ..decode import FileUse
 from ..findings import Finding
-from ..hosts import is_loopback
+from ..hosts import is_loopback, parse_address
 from .draft import Draft
 
 
@@ -32,6 +32,18 @@ def ports_differ(draft: Draft) -> Iterator[Finding]:
     server, admin = draft.config.server, draft.config.admin
     if server.port == admin.port != 0:
         yield Finding(("admin", "port"), f"{admin.port} is the public listener's port too: choose another")
+
+
+def metrics_address(draft: Draft) -> Iterator[Finding]:
+    address = draft.config.admin.metrics
+    try:
+        port = None if address is None else parse_address(address)[1]
+    except ValueError as error:
+        yield Finding(("admin", "metrics"), str(error))
+        return
+    for taken in ("server", "admin"):
+        if port and port == getattr(draft.config, taken).port:
+            yield Finding(("admin", "metrics"), f"{port} is {taken}.port, too: choose another")
 
 
 def files_exist(draft: Draft) -> Iterator[Finding]:

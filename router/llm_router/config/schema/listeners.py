@@ -35,6 +35,9 @@ class Server(Base):
 class Admin(Base):
     host: Annotated[Text, "Address of the admin listener. Loopback only."] = "127.0.0.1"
     port: Annotated[Port, "Port of the admin listener; 0 takes a free one."] = 9091
+    metrics: Annotated[
+        Text | None, "host:port of a further listener for /metrics alone, which others may reach; without it none."
+    ] = None
 
 
 class Access(Base):
