@@ -83,7 +83,10 @@ if ! command -v "${look[0]}" >/dev/null; then
   say "not looked whether anything is left: there is no ${look[0]}"
   exit
 fi
-left=$("${look[@]}")
+if ! left=$("${look[@]}"); then
+  say "the stack is gone; whether anything is left, ${look[0]} could not say (above): ask again when it can" >&2
+  exit 1
+fi
 if [ -n "$left" ]; then
   say "this still carries the stack's tag (deleted keys and logs may for some days):"
   echo "$left"

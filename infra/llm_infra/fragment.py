@@ -10,6 +10,9 @@ from .settings.model import NodePool, Platform
 
 _CAPABILITIES = {"cpu": ("simple-tasks",), "gpu": ("simple-tasks", "complex-tasks")}
 
+#: From nothing to a model that answers: a machine, its driver, the image, the model. An estimate until it is measured.
+COLD_START_S = 300
+
 
 def secret_name(pool: str) -> str:
     """File of the pool's current key in the router's directory of secrets."""
@@ -32,7 +35,9 @@ def _pool(platform: Platform, pool: NodePool) -> Pool:
         key_id=f"{name}.{platform.gate_key_generation}",
         models=(pool.model,),
         capacity=pool.capacity,
+        min_nodes=pool.min_nodes,
         max_nodes=pool.max_nodes,
+        cold_start_s=COLD_START_S if pool.min_nodes == 0 else None,
         capabilities=_CAPABILITIES[pool.kind],
         compliance=platform.compliance,
     )

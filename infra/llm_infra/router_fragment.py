@@ -76,7 +76,8 @@ class Pool:
     """One pool of one Kubernetes cluster, behind its gate: what the router calls a cluster.
 
     ``endpoint`` is the https URL of the gate, a host of its own without a path; ``node_usd_per_hour`` is the price of
-    one node (the spot price for spot pools). Raises ``ValueError`` that names what is wrong.
+    one node (the spot price for spot pools); ``min_nodes`` always run, 0 where each may go, and
+    ``cold_start_s`` is what a node takes from the wish to readiness. Raises ``ValueError`` that names what is wrong.
     """
 
     name: str
@@ -88,7 +89,9 @@ class Pool:
     key_id: str
     models: tuple[ServedModel, ...]
     capacity: Capacity
+    min_nodes: int = 1
     max_nodes: int = 1
+    cold_start_s: int | None = None
     capabilities: tuple[str, ...] = ()
     compliance: tuple[str, ...] = ()
 
@@ -96,6 +99,10 @@ class Pool:
         _matching(_NAME, self.name, "pool")
         _positive(self.node_usd_per_hour, f"pool {self.name}: node_usd_per_hour")
         _positive(self.max_nodes, f"pool {self.name}: max_nodes")
+        if not 0 <= self.min_nodes <= self.max_nodes:
+            raise ValueError(f"pool {self.name}: min_nodes {self.min_nodes} must be from 0 to {self.max_nodes}")
+        if self.cold_start_s is not None:
+            _positive(self.cold_start_s, f"pool {self.name}: cold_start_s")
         _matching(_NAME, self.key_id, f"pool {self.name}: key id")
         _ = self.authority
         if not self.models:
@@ -144,9 +151,16 @@ def _cluster(pool: Pool) -> dict[str, Any]:
         "models": [{"name": model.name, "contextLength": model.context_length} for model in pool.models],
         "capabilities": list(pool.capabilities),
         "capacity": capacity,
-        "scaling": {"minNodes": 1, "maxNodes": pool.max_nodes},
+        "scaling": _scaling(pool),
         "compliance": list(pool.compliance),
     }
+
+
+def _scaling(pool: Pool) -> dict[str, Any]:
+    scaling: dict[str, Any] = {"minNodes": pool.min_nodes, "maxNodes": pool.max_nodes}
+    if pool.cold_start_s is not None:
+        scaling["coldStart"] = f"{pool.cold_start_s}s"
+    return scaling
 
 
 def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:

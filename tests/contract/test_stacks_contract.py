@@ -48,6 +48,9 @@ def test_three_stacks_make_one_configuration_that_the_router_loads(tmp_path: Pat
         assert authority_of(cluster.endpoint) == host
         assert cluster.shared_secret == stacks[cluster.provider]["gateKeys"][f"{cluster.name}-gate-key"]  # type: ignore[index]
         assert cluster.key_id == f"{cluster.name}.1"
+        least, cold_start_s = (0, 300.0) if cluster.name.endswith("-gpu") else (2, 90.0)
+        assert cluster.scaling.min_nodes == least, "GPU pools go to zero"
+        assert float(cluster.scaling.cold_start) == cold_start_s
 
 
 def test_the_router_stack_makes_the_very_file_that_llm_router_merge_would_make(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def test_what_is_not_known_is_left_out() -> None:
     assert cluster["capacity"] == {"slots": 4, "decodeTokensPerSecond": 8.0}
 
 
+def test_a_pool_that_may_go_to_zero_says_how_long_it_takes_to_come_back() -> None:
+    (cluster,) = render("aws", [pool(min_nodes=0, cold_start_s=300)])["clusters"]
+    assert cluster["scaling"] == {"minNodes": 0, "maxNodes": 3, "coldStart": "300s"}
+
+
 def test_the_order_does_not_depend_on_that_of_the_pools() -> None:
     gpu = pool(name="aws-gpu", endpoint="https://aws-gpu.llm.example.com")
     assert render("aws", [pool(), gpu]) == render("aws", [gpu, pool()])
@@ -88,6 +93,9 @@ def test_what_is_no_place_for_a_secret_is_refused() -> None:
         ({"node_usd_per_hour": 0.0}, "node_usd_per_hour must be above 0"),
         ({"node_usd_per_hour": float("nan")}, "node_usd_per_hour must be above 0"),
         ({"max_nodes": 0}, "max_nodes must be above 0"),
+        ({"min_nodes": 4}, "min_nodes 4 must be from 0 to 3"),
+        ({"min_nodes": -1}, "min_nodes -1 must be from 0 to 3"),
+        ({"cold_start_s": 0}, "cold_start_s must be above 0"),
         ({"key_id": "a/b"}, "key id 'a/b'"),
         ({"models": ()}, "at least one model"),
         ({"compliance": ("HIPAA",)}, "compliance tag 'HIPAA'"),

@@ -198,6 +198,13 @@ def test_git_learns_what_was_made(dev: Recorded) -> None:
     assert annotations["cpu_host"] == dev.stack_outputs["hosts"]["cpu"]
 
 
+def test_the_kubernetes_api_of_azure_lets_its_own_nodes_in() -> None:
+    """Behind NAT they come from an address that is on no list of the operator's."""
+    cluster = programs.as_shipped("azure", "prod").one(":ManagedCluster").inputs
+    assert cluster["apiServerAccessProfile"]["authorizedIPRanges"] == ["203.0.113.0/24", "198.51.100.7/32"]
+    assert cluster["networkProfile"]["outboundType"] == "userAssignedNATGateway"
+
+
 def test_everything_in_the_cluster_waits_for_nodes(dev: Recorded) -> None:
     (provider,) = dev.of("pulumi:providers:kubernetes")
     assert any("ool" in urn or "nodeGroup" in urn for urn in provider.depends_on)

@@ -115,6 +115,13 @@ def test_leftovers_are_named(world: World) -> None:
     assert "vol-1" in done.stdout
 
 
+def test_a_cloud_that_cannot_be_asked_is_no_promise(world: World) -> None:
+    world.answers("az resource list", ("", 1))
+    done = world.run("azure", "dev")
+    assert done.returncode == 1
+    assert "the stack is gone; whether anything is left, az could not say" in done.stderr
+
+
 def test_production_goes_only_when_it_is_said_twice(world: World) -> None:
     world.answers("config get environment", ("prod", 0))
     done = world.run("aws", "prod")

@@ -21,7 +21,7 @@ _AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 @dataclass(frozen=True, kw_only=True)
 class AzureClusterArgs:
-    """``admin_id``: object id in Entra of who may administer it. ``nat``: the subnet has a NAT gateway."""
+    """``admin_ids``: object ids in Entra. ``nat_address`` is that of the subnet's NAT gateway, None without one."""
 
     cluster: str
     resource_group: pulumi.Input[str]
@@ -29,7 +29,7 @@ class AzureClusterArgs:
     admin_ids: tuple[str, ...]
     version: str
     subnet_id: pulumi.Input[str]
-    nat: bool
+    nat_address: pulumi.Input[str] | None
     pods: IPv4Network
     services: IPv4Network
     api_server_cidrs: tuple[str, ...]
@@ -118,13 +118,13 @@ class AzureCluster(Component):
                 network_dataplane="cilium",
                 network_policy="cilium",
                 load_balancer_sku="standard",
-                outbound_type="userAssignedNATGateway" if args.nat else "loadBalancer",
+                outbound_type="loadBalancer" if args.nat_address is None else "userAssignedNATGateway",
                 pod_cidr=str(args.pods),
                 service_cidr=str(args.services),
                 dns_service_ip=str(args.services[10]),
             ),
             api_server_access_profile=containerservice.ManagedClusterAPIServerAccessProfileArgs(
-                authorized_ip_ranges=[cidr for cidr in args.api_server_cidrs if cidr != "0.0.0.0/0"],
+                authorized_ip_ranges=self._callers(),
                 disable_run_command=True,
             ),
             aad_profile=containerservice.ManagedClusterAADProfileArgs(managed=True, enable_azure_rbac=True),
@@ -137,6 +137,13 @@ class AzureCluster(Component):
             # A change of the inline pool touches all the others; a pool that is taken out stays.
             opts=self.own(ignore_changes=["agentPoolProfiles"], depends_on=[joins], protect=args.protect),
         )
+
+    def _callers(self) -> list[pulumi.Input[str]]:
+        """Who may reach the Kubernetes API. An empty list is everybody; a list that is not must name the nodes, too."""
+        named: list[pulumi.Input[str]] = [cidr for cidr in self._args.api_server_cidrs if cidr != "0.0.0.0/0"]
+        if named and self._args.nat_address is not None:
+            named.append(pulumi.Output.concat(self._args.nat_address, "/32"))
+        return named
 
     def _system_pool(self) -> containerservice.ManagedClusterAgentPoolProfileArgs:
         """Not a spot one: AKS refuses that."""

@@ -22,6 +22,8 @@ class AzureNetworkArgs:
 
 class AzureNetwork(Component):
     subnet_id: pulumi.Output[str]
+    #: Where the nodes come from when they go out by NAT.
+    nat_address: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: AzureNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -33,6 +35,7 @@ class AzureNetwork(Component):
             # Subnets are resources of their own; listed here as well, each would undo the other.
             opts=self.own(ignore_changes=["subnets"]),
         )
+        self.nat_address = None
         gateway = self._nat(name, args) if args.nat else None
         subnet = network.Subnet(
             f"{name}-nodes",
@@ -55,6 +58,7 @@ class AzureNetwork(Component):
             tags=args.tags.all(),
             opts=self.own(),
         )
+        self.nat_address = address.ip_address.apply(str)
         return network.NatGateway(
             f"{name}-nat",
             resource_group_name=args.resource_group,

@@ -103,7 +103,7 @@ class AzurePlatform(Component):
             admin_ids=platform.admins or (self._deployer,),
             version=platform.kubernetes_version,
             subnet_id=self.network.subnet_id,
-            nat=platform.network.private_nodes,
+            nat_address=self.network.nat_address,
             pods=platform.network.pods,
             services=platform.network.services,
             api_server_cidrs=platform.network.api_server_cidrs,

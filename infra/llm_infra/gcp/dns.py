@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_gcp import dns
 
+from .. import naming
 from ..component import Component
 from ..tags import Tags
 
@@ -28,7 +29,7 @@ class GcpDns(Component):
         for host in args.hosts:
             zone = dns.ManagedZone(
                 f"{name}-{host}",
-                name=host.replace(".", "-"),
+                name=naming.squeezed(host.replace(".", "-"), 63),
                 dns_name=f"{host}.",
                 description="made by pulumi, records by external-dns",
                 force_destroy=True,

@@ -62,10 +62,10 @@ def document(machine: Machine) -> str:
     environment = "".join(f"{name}={value}\n" for name, value in sorted(machine.environment.items()))
     files = [
         _file(f"{CONFIG_DIR}/router.yaml", machine.config, "0644"),
-        _file(f"{CONFIG_DIR}/keys.yaml", machine.keys, "0440", _USER),
+        _file(f"{CONFIG_DIR}/keys.yaml", machine.keys, "0400"),
         # Podman reads it, as root; the container sees the variables.
         _file(ENVIRONMENT, environment, "0400"),
-        *(_file(f"{SECRETS_DIR}/{name}", key, "0400", _USER) for name, key in sorted(machine.secrets.items())),
+        *(_file(f"{SECRETS_DIR}/{name}", key, "0400") for name, key in sorted(machine.secrets.items())),
         _file("/etc/systemd/system/llm-router.service", unit, "0644"),
         _file("/etc/caddy/Caddyfile", _CADDYFILE.format(host=machine.host), "0644"),
     ]
@@ -74,6 +74,8 @@ def document(machine: Machine) -> str:
         "packages": ["podman", "caddy"],
         "write_files": files,
         "runcmd": [
+            # Here and not with the files: those take owners by name only, and this one has none on the machine.
+            ["chown", "-R", _USER, SECRETS_DIR, f"{CONFIG_DIR}/keys.yaml"],
             ["systemctl", "daemon-reload"],
             ["systemctl", "enable", "--now", "llm-router.service"],
             ["systemctl", "restart", "caddy.service"],
@@ -82,5 +84,5 @@ def document(machine: Machine) -> str:
     return "#cloud-config\n" + yaml.safe_dump(config, sort_keys=False, width=120)
 
 
-def _file(path: str, content: str, permissions: str, owner: str = "root:root") -> dict[str, str]:
-    return {"path": path, "content": content, "permissions": permissions, "owner": owner}
+def _file(path: str, content: str, permissions: str) -> dict[str, str]:
+    return {"path": path, "content": content, "permissions": permissions, "owner": "root:root"}

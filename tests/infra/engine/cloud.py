@@ -71,7 +71,9 @@ class Cloud:
         with self.lock:
             self._attempt("create", thing)
             key = _key(thing.token, thing.id, thing.urn)
-            if key in self.things:
+            # Server-side apply takes over what is there; Helm does not.
+            taken_over = thing.token.startswith("kubernetes:") and not thing.token.endswith(":Release")
+            if key in self.things and not taken_over:
                 raise Refusal(f"AlreadyExists: {thing.token} {thing.id}")
             self._check_references(thing.token, thing.inputs)
             self.things[key] = thing

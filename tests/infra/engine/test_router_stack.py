@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
 from llm_infra.clouds import CLOUDS
 from tests.infra.engine.workspace import Workspace
+from tests.router.ports import free_port
+from tests.router.processes import Process
 
 pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 
@@ -61,13 +62,22 @@ def the_router_takes_it(place: Workspace, folder: Path) -> None:
         (folder / name).write_text(key)
     (folder / "keys.yaml").write_text("keys: []\n")
     file = folder / "router.yaml"
-    file.write_text(outputs["routerConfig"].replace("/etc/llm-router/", f"{folder}/"))
-    checked = subprocess.run(
-        [sys.executable, "-m", "llm_router", "check", "--config", str(file)],
-        env={**os.environ, "LLM_ROUTER_SECRETS_DIR": str(folder), "OPENAI_API_KEY": "sk-0123456789abcdef0123"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "6 clusters" in checked.stdout
+    public, admin = free_port(), free_port()
+    listeners = f"server: {{port: {public}}}\nadmin: {{port: {admin}}}\n"
+    file.write_text(outputs["routerConfig"].replace("/etc/llm-router/", f"{folder}/") + listeners)
+    secrets = {"LLM_ROUTER_SECRETS_DIR": str(folder), "OPENAI_API_KEY": "sk-0123456789abcdef0123"}
+    router = [sys.executable, "-m", "llm_router"]
+    with Process([*router, "check", "--config", file], folder / "check.log", secrets) as check:
+        assert check.wait() == 0, check.output
+        assert "6 clusters" in check.output
+    with Process([*router, "serve", "--config", file], folder / "serve.log", secrets) as serving:
+        serving.wait_until(lambda: answers(f"http://127.0.0.1:{public}/livez"), deadline_s=60)
+        clusters = httpx.get(f"http://127.0.0.1:{admin}/ai/clusters").json()
+    assert "aws-gpu" in str(clusters)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.ConnectError:
+        return False

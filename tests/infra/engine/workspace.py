@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.infra.engine import language_host
 from tests.infra.engine.cloud import Cloud
 from tests.infra.engine.provider import serving
@@ -112,6 +114,8 @@ class Workspace:
 @contextmanager
 def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iterator[Workspace]:
     """``real_cluster``: what the stacks put into Kubernetes goes where their kubeconfigs lead."""
+    if not (TOOLS / "pulumi").exists():
+        pytest.fail(f"there is no {TOOLS / 'pulumi'}: make tools")
     for project in PROJECTS:
         shutil.copytree(
             ROOT / "infra" / project, folder / "infra" / project, ignore=shutil.ignore_patterns("__pycache__")

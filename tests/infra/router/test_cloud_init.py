@@ -39,8 +39,14 @@ def test_nobody_else_reads_what_is_secret() -> None:
     for path, file in files().items():
         if "secrets/" in path or path.endswith("environment"):
             assert not int(file["permissions"], 8) & (stat.S_IRWXG | stat.S_IRWXO), path
-    # The container runs as this user, and has to read them.
-    assert files()["/etc/llm-router/secrets/aws-gate-key"]["owner"] == "10001:10001"
+
+
+def test_the_container_s_user_owns_what_only_it_may_read_before_it_starts() -> None:
+    commands = yaml.safe_load(document(MACHINE))["runcmd"]
+    owning = ["chown", "-R", "10001:10001", "/etc/llm-router/secrets", "/etc/llm-router/keys.yaml"]
+    assert commands.index(owning) < commands.index(["systemctl", "enable", "--now", "llm-router.service"])
+    # cloud-init looks owners up by name, and fails on a number.
+    assert {file["owner"] for file in files().values()} == {"root:root"}
 
 
 def test_callers_come_through_tls_and_streams_are_not_held_back() -> None:
