@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute, Route
 
 from llm_router.admission.key_file import KeyFile
-from llm_router.api.admin import admin_routes, metrics_route
+from llm_router.api.admin import admin_routes
 from llm_router.api.health import health_routes
+from llm_router.api.metrics import metrics_route
 from llm_router.api.models import model_routes
 from llm_router.api.openai import PATH as CHAT_PATH
 from llm_router.api.requirements import read_requirements
