@@ -76,7 +76,11 @@ async def tallies_of(generation: Generation, query: Query) -> tuple[Tallies, boo
     try:
         return await generation.journal.read(lambda store: store.tallies(query)), True
     except StoreUnavailable as error:
-        raise NoTarget(503, "ledger_unavailable", f"The ledger cannot be read: {error}") from error
+        raise NoTarget(503, "ledger_unavailable", unreadable(error)) from error
+
+
+def unreadable(error: StoreUnavailable) -> str:
+    return f"The ledger cannot be read: {error}"
 
 
 def _record(record: Record) -> dict[str, Any]:

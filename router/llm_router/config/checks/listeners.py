@@ -34,6 +34,17 @@ def ports_differ(draft: Draft) -> Iterator[Finding]:
         yield Finding(("admin", "port"), f"{admin.port} is the public listener's port too: choose another")
 
 
+def workers_keep_what_they_count(draft: Draft) -> Iterator[Finding]:
+    """A remark: it is of no harm to a small router, and no surprise once it was said."""
+    config = draft.config
+    if config.server.workers > 1 and config.ledger.url is None:
+        yield Finding(
+            ("server", "workers"),
+            "each worker has its own ledger in memory, and one that dies takes its records along: say in ledger.url where "
+            "they are kept",
+        )
+
+
 def files_exist(draft: Draft) -> Iterator[Finding]:
     return missing_files(draft.files)
 
