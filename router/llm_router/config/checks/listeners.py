@@ -40,7 +40,7 @@ def workers_keep_what_they_count(draft: Draft) -> Iterator[Finding]:
     if config.server.workers > 1 and config.ledger.url is None:
         yield Finding(
             ("server", "workers"),
-            "each worker has its own ledger in memory, and one that dies takes its records along: say in ledger.url where "
+            "each has its own ledger in memory, and one that dies takes its records along: say in ledger.url where "
             "they are kept",
         )
 
