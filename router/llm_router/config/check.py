@@ -83,7 +83,12 @@ WEAKNESSES: tuple[Check, ...] = (secrets_are_sound, clusters.shared_secrets_are_
 """Warnings while every listener is loopback, so that published examples load; refusals otherwise."""
 
 
-REMARKS: tuple[Check, ...] = (rules.rules_can_act, rules.rules_are_reached, listeners.workers_keep_what_they_count)
+REMARKS: tuple[Check, ...] = (
+    rules.rules_can_act,
+    rules.rules_are_reached,
+    listeners.workers_keep_what_they_count,
+    listeners.workers_share_limits,
+)
 """Warnings whoever listens: what does no harm, and may not be what was meant."""
 
 

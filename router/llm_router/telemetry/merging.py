@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from statistics import fmean
 
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-Rule = Callable[[float, float], float]
+Rule = Callable[[Sequence[float]], float]
 
 GAUGES: dict[str, Rule] = {
     # What only one process sees of the trouble is trouble.
@@ -17,6 +19,7 @@ GAUGES: dict[str, Rule] = {
     "llm_router_cluster_health": min,
     "llm_router_discovery_up": min,
     "llm_router_ledger_up": min,
+    "llm_router_state_up": min,
     "llm_router_config_last_reload_success": min,
     "llm_router_list_price_known": min,
     "llm_router_discovery_clusters": min,
@@ -26,14 +29,17 @@ GAUGES: dict[str, Rule] = {
     "llm_router_provider_cost_per_1k_tokens": max,
     "llm_router_cluster_cost_per_1k_tokens": max,
     "llm_router_ledger_delay_seconds": max,
+    "llm_router_budget_usd": max,
     # One that wants the pool is enough.
     "llm_router_pool_wanted": max,
     # Each has its own.
-    "llm_router_pending_requests": float.__add__,
-    "llm_router_ledger_waiting_records": float.__add__,
-    "llm_router_savings_usd_total": float.__add__,
+    "llm_router_pending_requests": sum,
+    "llm_router_ledger_waiting_records": sum,
+    "llm_router_savings_usd_total": sum,
+    # Each knows the whole, from Redis, or takes the others for its like.
+    "llm_router_budget_used_usd": fmean,
 }
-"""How two processes' values of a gauge become one."""
+"""How several processes' values of a gauge become one."""
 
 KEPT_GAUGES = frozenset({"llm_router_savings_usd_total"})
 """Sums over what has been, as counters are: they outlive the process."""
@@ -54,10 +60,15 @@ class Family(Struct, frozen=True):
     def outlives(self) -> bool:
         return self.kind in ("counter", "histogram") or self.name in KEPT_GAUGES
 
+    def of(self, found: Mapping[tuple[str, Labels], Sequence[float]]) -> Family:
+        """This family with what several processes have found."""
+        samples = tuple((name, labels, self.rule(name)(values)) for (name, labels), values in found.items())
+        return replace(self, samples=samples)
+
     def rule(self, sample: str) -> Rule:
         if sample.endswith("_created"):
             return min
-        return float.__add__ if self.kind != "gauge" else GAUGES.get(self.name, max)
+        return sum if self.kind != "gauge" else GAUGES.get(self.name, max)
 
 
 def families(registry: CollectorRegistry) -> list[Family]:
@@ -76,17 +87,13 @@ def families(registry: CollectorRegistry) -> list[Family]:
 def merged(everybody: Iterable[Sequence[Family]]) -> list[Family]:
     """One family for each name, in order of appearance."""
     heads: dict[str, Family] = {}
-    sums: dict[str, dict[tuple[str, Labels], float]] = {}
+    found: dict[str, dict[tuple[str, Labels], list[float]]] = {}
     for family in (family for one in everybody for family in one):
         heads.setdefault(family.name, family)
-        values = sums.setdefault(family.name, {})
+        series = found.setdefault(family.name, {})
         for name, labels, value in family.samples:
-            known = values.get((name, labels))
-            values[name, labels] = value if known is None else family.rule(name)(known, value)
-    return [
-        Family(head.name, head.kind, head.help, tuple((*key, value) for key, value in sums[name].items()))
-        for name, head in heads.items()
-    ]
+            series.setdefault((name, labels), []).append(value)
+    return [head.of(found[name]) for name, head in heads.items()]
 
 
 class Gathered:

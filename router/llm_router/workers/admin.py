@@ -34,6 +34,7 @@ MERGED: dict[str, Callable[[merging.Answers], Any]] = {
     "/admin/decisions": merging.newest("at", KEPT_DECISIONS),
     "/admin/requests": merging.newest("settled_at", SHOWN_RECORDS),
     "/admin/ledger": merging.ledger,
+    "/admin/budgets": merging.budgets,
 }
 """How what each worker answers becomes one answer."""
 

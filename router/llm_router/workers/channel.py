@@ -49,7 +49,8 @@ class Channel:
         self._awaited: dict[int, asyncio.Future[msgspec.Raw]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._asked = 0
-        self._over = False
+        self.gone = False
+        """Whether the other process has ended."""
 
     @classmethod
     async def over(cls, end: socket.socket, questions: Any, answer: Callable[[Any], Awaitable[object]]) -> Channel:
@@ -58,7 +59,7 @@ class Channel:
 
     async def ask(self, question: Struct, kind: type[T], *, timeout_s: float) -> T:
         """The answer, which is a ``kind``. Raises ``Unanswered``."""
-        if self._over:
+        if self.gone:
             raise Unanswered("the other process has ended")
         self._asked += 1
         number = self._asked
@@ -84,7 +85,7 @@ class Channel:
             self._close()
 
     def _close(self) -> None:
-        self._over = True
+        self.gone = True
         for future in self._awaited.values():
             if not future.done():
                 future.set_exception(Unanswered("the other process has ended"))

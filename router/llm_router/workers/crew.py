@@ -114,9 +114,9 @@ class Crew:
             try:
                 await self._bring_up(hand)
             except Unanswered as fault:
-                if not ending.done():
+                if not hand.channel.gone:  # else it ends by itself, and says why
                     logger.warning("worker %d does not come up: %s", hand.number, fault)
-                hand.kill()
+                    hand.kill()
             else:
                 served.set()
             return await ending

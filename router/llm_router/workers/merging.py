@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 from ..pricing.money import in_usd, picousd
@@ -55,6 +56,18 @@ def ledger(answers: Answers) -> Any:
     return whole
 
 
+def budgets(answers: Answers) -> Any:
+    """Limits as the first one has them. Each worker says what is used by all, as far as it knows."""
+    alike: dict[tuple[str, ...], list[Any]] = {}
+    for owner in (owner for answer in answers for owner in answer):
+        for one in (*owner["limits"], *owner["budgets"]):
+            alike.setdefault(_place(owner, one), []).append(one)
+    return [
+        owner | {kind: [_used(alike[_place(owner, one)]) for one in owner[kind]] for kind in ("limits", "budgets")}
+        for owner in answers[0]
+    ]
+
+
 def tallies(several: Sequence[Sequence[tuple[Group, Tally]]]) -> dict[Group, Tally]:
     whole: dict[Group, Tally] = {}
     for group, tally in (pair for one in several for pair in one):
@@ -69,6 +82,16 @@ _STATE: dict[str, Callable[[Any, Any], Any]] = {
     "delay_s": max,
     **dict.fromkeys(("waiting", "written", "lost", "kept", "duplicates"), lambda mine, other: mine + other),
 }
+
+
+def _place(owner: Any, one: Any) -> tuple[str, ...]:
+    return owner["scope"], owner["name"], one.get("limit", ""), one.get("budget", "")
+
+
+def _used(alike: Sequence[Any]) -> Any:
+    key = "used" if "used" in alike[0] else "used_usd"
+    mean = fmean(one[key] for one in alike)
+    return alike[0] | {key: round(mean) if key == "used" else mean}
 
 
 def _last(seen: Sequence[Any]) -> Any:
@@ -93,6 +116,7 @@ def _target(shown: Any, all_of_it: Sequence[Any]) -> Any:
     return shown | {
         "pending": sum(one["pending"] for one in all_of_it),
         "probing": any(one["probing"] for one in all_of_it),
+        "limited": list(dict.fromkeys(text for one in all_of_it for text in one["limited"])),
         "retry_in_s": longest["retry_in_s"],
         "retry_reason": longest["retry_reason"],
     }

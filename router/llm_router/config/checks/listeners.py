@@ -45,6 +45,19 @@ def workers_keep_what_they_count(draft: Draft) -> Iterator[Finding]:
         )
 
 
+def workers_share_limits(draft: Draft) -> Iterator[Finding]:
+    """Another remark. Whether keys have limits stands in their own file."""
+    config = draft.config
+    limits = [(cluster.rate_limit, cluster.budget) for cluster in config.clusters]
+    limits += [(provider.rate_limit, provider.budget) for provider in config.external_providers if provider.enabled]
+    limited = config.access.api_keys_file is not None or any(rates or budget for rates, budget in limits)
+    if config.server.workers > 1 and config.state.backend == "memory" and limited:
+        yield Finding(
+            ("state", "backend"),
+            f"each of {config.server.workers} workers keeps to its part of every limit: with redis they share them",
+        )
+
+
 def files_exist(draft: Draft) -> Iterator[Finding]:
     return missing_files(draft.files)
 
