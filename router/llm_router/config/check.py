@@ -88,6 +88,7 @@ REMARKS: tuple[Check, ...] = (
     rules.rules_are_reached,
     listeners.workers_keep_what_they_count,
     listeners.workers_share_limits,
+    listeners.workers_share_pools,
 )
 """Warnings whoever listens: what does no harm, and may not be what was meant."""
 

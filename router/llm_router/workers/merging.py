@@ -39,12 +39,14 @@ def health(answers: Answers) -> Any:
 
 
 def stats(answers: Answers) -> Any:
-    """Sums by target."""
+    """Sums by target; of a pool what is under way adds up, and who wants most of it says why."""
     targets: dict[str, dict[str, Any]] = {}
     for name, totals in (pair for answer in answers for pair in answer["targets"].items()):
         known = targets.get(name)
         targets[name] = totals if known is None else {key: _sum(key, known[key], totals[key]) for key in known}
-    return {"name": answers[0]["name"], "targets": targets}
+    return (
+        max(answers, key=_wanted) | {"targets": targets} | _pool([seen["pool"] for seen in answers if "pool" in seen])
+    )
 
 
 def ledger(answers: Answers) -> Any:
@@ -82,6 +84,17 @@ _STATE: dict[str, Callable[[Any, Any], Any]] = {
     "delay_s": max,
     **dict.fromkeys(("waiting", "written", "lost", "kept", "duplicates"), lambda mine, other: mine + other),
 }
+
+
+def _wanted(stats: Any) -> int:
+    return stats.get("pool", {}).get("wanted") or 0
+
+
+def _pool(seen: Answers) -> dict[str, Any]:
+    if not seen:
+        return {}
+    under_way = {key: sum(pool[key] for pool in seen) for key in ("in_flight", "unread_tokens", "decoding")}
+    return {"pool": max(seen, key=lambda pool: pool["wanted"] or 0) | under_way}
 
 
 def _place(owner: Any, one: Any) -> tuple[str, ...]:

@@ -51,6 +51,16 @@ def test_stats_add_up_exactly() -> None:
     assert merged == {"name": "a", "targets": {"a": {"requests": 2, "cost_usd": 0.3}}}
 
 
+def test_of_a_pool_who_wants_most_of_it_says_why() -> None:
+    def answer(wanted: int | None, in_flight: int, why: str) -> dict[str, Any]:
+        pool = {"nodes": 1, "wanted": wanted, "in_flight": in_flight, "unread_tokens": 10, "decoding": 1}
+        return {"name": "a", "targets": {}, "pool": pool, "rent": {"reason": why}}
+
+    merged = merging.stats([answer(0, 1, "idle"), answer(2, 3, "busy"), answer(None, 0, "?")])
+    assert merged["rent"] == {"reason": "busy"}
+    assert merged["pool"] == {"nodes": 1, "wanted": 2, "in_flight": 4, "unread_tokens": 30, "decoding": 3}
+
+
 def test_a_ledger_is_well_where_it_is_for_all() -> None:
     one = {"backend": "sqlite", "up": True, "error": None, "waiting": 1, "delay_s": 0.5, "written": 2, "lost": 0}
     both = merging.ledger([one, one | {"up": False, "error": "full", "delay_s": 2.0}])

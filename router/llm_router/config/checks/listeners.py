@@ -58,6 +58,17 @@ def workers_share_limits(draft: Draft) -> Iterator[Finding]:
         )
 
 
+def workers_share_pools(draft: Draft) -> Iterator[Finding]:
+    """One more: nodes are rented for the load that one process sees."""
+    for i, cluster in draft.clusters():
+        if draft.config.server.workers > 1 and cluster.scaling.min_nodes < cluster.scaling.max_nodes:
+            yield Finding(
+                ("clusters", i, "scaling", "minNodes"),
+                f"each of {draft.config.server.workers} workers wants nodes for its part of the load alone, and what the "
+                "one that wants most wants is what counts: a single worker judges better what pays",
+            )
+
+
 def files_exist(draft: Draft) -> Iterator[Finding]:
     return missing_files(draft.files)
 
