@@ -64,8 +64,8 @@ def workers_share_pools(draft: Draft) -> Iterator[Finding]:
         if draft.config.server.workers > 1 and cluster.scaling.min_nodes < cluster.scaling.max_nodes:
             yield Finding(
                 ("clusters", i, "scaling", "minNodes"),
-                f"each of {draft.config.server.workers} workers wants nodes for its part of the load alone, and what the "
-                "one that wants most wants is what counts: a single worker judges better what pays",
+                f"each of {draft.config.server.workers} workers wants nodes for its part of the load alone, and what "
+                "the one that wants most wants is what counts: a single worker judges better what pays",
             )
 
 
