@@ -34,17 +34,17 @@ HI = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tok
 class Crew:
     """A router with two workers. A new connection for each request: whoever is free takes it."""
 
-    def __init__(self, folder: Path, standins: Standins, **sections: Any) -> None:
+    def __init__(self, folder: Path, standins: Standins, drain_delay: str = "0s", **sections: Any) -> None:
         self.file, self.standins, self.log = folder / "router.yaml", standins, folder / "router.log"
         self.ports = free_port(), free_port()
         self.url, self.admin_url = (f"http://127.0.0.1:{port}" for port in self.ports)
-        self.sections = sections
+        self.sections, self.drain_delay = sections, drain_delay
         self.write()
         self.process = Process([COMMAND, "serve", "--config", self.file], self.log)
 
     def write(self, *names: str) -> None:
         """The file, with these providers."""
-        server = {"port": self.ports[0], "workers": 2, "watchConfig": False}
+        server = {"port": self.ports[0], "workers": 2, "watchConfig": False, "drainDelay": self.drain_delay}
         config = {"server": server, "admin": {"port": self.ports[1]}, **self.sections}
         self.file.write_text(yaml.safe_dump(config | {"externalProviders": providers(self.standins, *names)}))
 
@@ -275,6 +275,15 @@ def test_sigterm_lets_all_workers_finish_whoever_gets_it(standins: Standins, tmp
         assert "server.workers: each has its own ledger in memory" in crew.process.output
 
 
+def test_a_second_signal_ends_all_workers_at_once(standins: Standins, tmp_path: Path) -> None:
+    with running(tmp_path, standins, drain_delay="60s") as crew:
+        crew.process.send(signal.SIGTERM)
+        crew.process.wait_until(lambda: httpx.get(f"{crew.url}/readyz", trust_env=False).text == "draining\n")
+        assert crew.ask().status_code == 200, "who has not noticed yet is still answered"
+        crew.process.send(signal.SIGTERM)
+        assert crew.process.wait() == 0, crew.process.output
+
+
 def test_what_only_a_worker_refuses_is_said_once_and_ends_with_78(standins: Standins, tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text("keys: [{name: ci, sha256: abc}]\n")
     crew = Crew(tmp_path, standins, access={"apiKeysFile": "keys.yaml"})
@@ -284,6 +293,7 @@ def test_what_only_a_worker_refuses_is_said_once_and_ends_with_78(standins: Stan
         assert "Traceback" not in process.output
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_come_up_again_leaves_the_others_at_work(standins: Standins, tmp_path: Path) -> None:
     keys = tmp_path / "keys.yaml"
     keys.write_text("keys: []\n")
