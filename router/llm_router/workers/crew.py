@@ -86,24 +86,29 @@ class Crew:
     async def _keep_place(self, number: int, served: asyncio.Event) -> None:
         restarts = Restarts()
         while not self._draining:
-            hand = await Hand.start(number, self._listener, self._answer)
-            code = await self._see_through(hand, served)
+            try:
+                hand = await Hand.start(number, self._listener, self._answer)
+            except OSError as error:
+                how, refused = f"it cannot be started: {error}", False
+                pause_s = restarts.ended(0.0, served=False)
+            else:
+                code = await self._see_through(hand, served)
+                how, refused = f"process {hand.pid} {_how(code)}", code == CONFIG_REFUSED
+                pause_s = restarts.ended(time.monotonic() - hand.started_at, served=hand.served)
             if self._draining:
                 return
-            pause_s = restarts.ended(time.monotonic() - hand.started_at, served=hand.served)
-            self._judge(hand, code, restarts, first=not served.is_set())
+            self._judge(number, how, restarts, refused=refused, first=not served.is_set())
             self.metrics.restarted()
-            logger.warning("worker %d (process %d) has ended: %s", number, hand.pid, _how(code))
+            logger.warning("worker %d has ended: %s", number, how)
             await asyncio.sleep(pause_s)
 
-    def _judge(self, hand: Hand, code: int, restarts: Restarts, *, first: bool) -> None:
-        if code == CONFIG_REFUSED and first and hand.number == 1:
+    def _judge(self, number: int, how: str, restarts: Restarts, *, refused: bool, first: bool) -> None:
+        """Whether there is any point in another one. ``refused`` says that it was the configuration."""
+        if refused and first and number == 1:
             raise WorkersFailed("no worker can serve this configuration", CONFIG_REFUSED)
         if restarts.hopeless and not self.serving:
-            exit_code = CONFIG_REFUSED if code == CONFIG_REFUSED else 1
-            raise WorkersFailed(
-                f"worker {hand.number} ended {restarts.failures} times in a row, {_how(code)}", exit_code
-            )
+            message = f"no worker serves, and worker {number} ended {restarts.failures} times in a row: {how}"
+            raise WorkersFailed(message, CONFIG_REFUSED if refused else 1)
 
     async def _see_through(self, hand: Hand, served: asyncio.Event) -> int:
         """The life of one worker; its exit code."""
@@ -174,10 +179,9 @@ class Crew:
         for prepared in answers:
             if prepared.problems:
                 raise ConfigError(prepared.problems)
-        if len({prepared.fingerprint for prepared in answers}) > 1:
-            raise ConfigError(
-                [Problem("", "secrets or keys changed while they were read: reload again", file=self._path)]
-            )
+        if len({prepared.fingerprint for prepared in answers}) != 1:
+            what = "secrets or keys changed while they were read" if answers else "no worker serves just now"
+            raise ConfigError([Problem("", f"{what}: reload again", file=self._path)])
 
     async def _tell(self, what: Struct) -> None:
         """A worker that cannot be told is replaced by one that starts with what is in force."""
@@ -270,4 +274,4 @@ class Crew:
 
 
 def _how(code: int) -> str:
-    return f"killed by signal {-code}" if code < 0 else f"with exit code {code}"
+    return f"was killed by signal {-code}" if code < 0 else f"came to exit code {code}"

@@ -42,7 +42,7 @@ async def serve_worker(listener: socket.socket, channel_end: socket.socket, env:
     talking.add_done_callback(lambda _: orders.over())
     # Ctrl-C and a service manager's signals reach all processes of a group: the supervisor says what they mean.
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, orders.over)
+    loop.add_signal_handler(signal.SIGTERM, orders.over, True)
     for number in (signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: None)
     try:
@@ -104,11 +104,12 @@ class _Orders:
             task.cancel()
         return not self.stopping.begun.is_set()
 
-    def over(self) -> None:
+    def over(self, announced: bool = False) -> None:
         """The supervisor is gone, or somebody wants this worker to end."""
         if not self.begin.done():
             self.begin.set_result(None)
-        self.stopping.begun.set()
+        if not self.stopping.begun.is_set():
+            self.stopping.begin(announced=announced)
 
     async def answer(self, question: messages.ToWorker) -> object:
         match question:

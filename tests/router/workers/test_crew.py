@@ -93,12 +93,18 @@ def test_it_gives_up_where_nobody_serves_and_nobody_comes_up(tmp_path: Path) -> 
     crew = crew_of(tmp_path / "router.yaml", other)
     for _ in range(ENOUGH):
         restarts.ended(1.0, served=False)
-    dead = cast(Hand, Scripted(1, None))
-    crew._judge(dead, 1, restarts, first=False)  # the other one serves: no reason to end
+    crew._judge(1, "it was killed", restarts, refused=False, first=False)  # the other one serves: no reason to end
     other.kill()
-    with pytest.raises(WorkersFailed, match="worker 1 ended 5 times in a row, with exit code 1") as failure:
-        crew._judge(dead, 1, restarts, first=False)
+    with pytest.raises(WorkersFailed, match="worker 1 ended 5 times in a row: it was killed") as failure:
+        crew._judge(1, "it was killed", restarts, refused=False, first=False)
     assert failure.value.exit_code == 1
     with pytest.raises(WorkersFailed) as failure:
-        crew._judge(dead, 78, Restarts(), first=True)
+        crew._judge(1, "it came to exit code 78", Restarts(), refused=True, first=True)
     assert failure.value.exit_code == 78
+
+
+def test_a_reload_that_nobody_could_judge_is_refused(tmp_path: Path) -> None:
+    crew = crew_of(tmp_path / "router.yaml")
+    with pytest.raises(ConfigError, match="no worker serves just now"):
+        asyncio.run(crew.reload())
+    assert crew.loaded.config.router.max_queue_depth != 3

@@ -301,7 +301,7 @@ def test_a_worker_that_cannot_come_up_again_leaves_the_others_at_work(standins: 
         keys.write_text("keys: [{name: ci, sha256: abc}]\n")
         victim = crew.pids()[0]
         os.kill(victim, signal.SIGKILL)
-        crew.process.wait_until(lambda: "with exit code 78" in crew.process.output)
+        crew.process.wait_until(lambda: "came to exit code 78" in crew.process.output)
         assert crew.ask().status_code == 401, "the other one goes on"
         keys.write_text("keys: []\n")
         crew.process.wait_until(lambda: len(crew.pids()) == 2)
