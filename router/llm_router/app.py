@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from msgspec import structs
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .api.admin import admin_routes, metrics_route
-from .api.errors import answer_of, error_body, guard_body
+from .api.admin import admin_routes
+from .api.application import application, unexpected
+from .api.errors import guard_body
 from .api.guard import Guard
 from .api.health import health_routes
+from .api.metrics import Scrape, metrics_app, metrics_route, own_metrics
 from .api.models import model_routes
 from .api.not_yet import not_yet_routes
 from .api.openai import PATH as CHAT_PATH
@@ -35,7 +33,7 @@ from .config.load import Loaded
 from .config.schema import Config
 from .discovery.base import ClusterSet, Discovery
 from .discovery.methods import Means, discovery_of
-from .errors import ConfigError, Problem, RouterError
+from .errors import ConfigError, Problem
 from .execution.generation import Generation
 from .execution.meaning import RELEARN_S
 from .graph import Surroundings, build
@@ -47,10 +45,22 @@ TICK_S = 1.0
 logger = logging.getLogger("llm_router.app")
 
 
-class RouterApp:
-    """``load`` reads the configuration anew for a reload; it raises ``ConfigError`` when that is refused."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a reload swaps to."""
 
-    def __init__(self, loaded: Loaded, around: Surroundings, load: Callable[[], Loaded]) -> None:
+    loaded: Loaded
+    discovery: Discovery
+    generation: Generation
+
+
+class RouterApp:
+    """``load`` reads the configuration anew for a reload; it raises ``ConfigError`` when that is refused.
+    ``all_metrics`` speaks for this process and others; without it the router shows its own."""
+
+    def __init__(
+        self, loaded: Loaded, around: Surroundings, load: Callable[[], Loaded], all_metrics: Scrape | None = None
+    ) -> None:
         self._around, self._load = around, load
         self._loaded = loaded
         self._discovery = discovery_of(loaded.config, _means(around))
@@ -68,12 +78,17 @@ class RouterApp:
             *route_routes(self.generation),
             *not_yet_routes(),
         ]
+        scrape = all_metrics or own_metrics(self.generation)
         if is_loopback(loaded.config.server.host):
-            public.append(metrics_route(self.generation))
-        chat = ServerErrorMiddleware(ChatDoor(self.generation), handler=_unexpected)
-        self.public: ASGIApp = Guard(_ChatFirst(chat, _starlette(public)), render=guard_body)
-        self.admin: ASGIApp = Guard(_starlette(admin_routes(self.generation, self.reload)), render=guard_body)
-        self.metrics: ASGIApp = Guard(_starlette([metrics_route(self.generation)]), render=guard_body)
+            public.append(metrics_route(scrape))
+        chat = ServerErrorMiddleware(ChatDoor(self.generation), handler=unexpected)
+        self.public: ASGIApp = Guard(_ChatFirst(chat, application(public)), render=guard_body)
+        self.admin: ASGIApp = Guard(application(admin_routes(self.generation, self.reload)), render=guard_body)
+        self.metrics: ASGIApp = metrics_app(scrape)
+
+    @property
+    def loaded(self) -> Loaded:
+        return self._loaded
 
     def generation(self) -> Generation:
         return self._generation
@@ -98,7 +113,7 @@ class RouterApp:
         """Swap to the configuration as it is now; requests under way keep theirs. Raises ``ConfigError`` and keeps
         the old generation when the new one is refused."""
         async with self._reloading:
-            await self._swap()
+            await self.take_over(await self.prepare(self._load))
 
     def _not_ready(self) -> str | None:
         """Why a load balancer should send nobody here. Clusters are waited for until the registry has answered; one
@@ -118,9 +133,11 @@ class RouterApp:
     async def _reckon_rents(self) -> None:
         self._generation.rents.tick()
 
-    async def _swap(self) -> None:
+    async def prepare(self, load: Callable[[], Loaded]) -> Prepared:
+        """All of a reload that can fail; nothing has changed yet. Raises ``ConfigError``. The result is either taken
+        over or dropped."""
         try:
-            loaded = await asyncio.to_thread(self._load)
+            loaded = await asyncio.to_thread(load)
             _refuse_what_needs_a_restart(self._loaded.config, loaded.config)
             discovery = discovery_of(loaded.config, _means(self._around), self._discovery)
             try:
@@ -131,11 +148,22 @@ class RouterApp:
         except ConfigError:
             self._around.metrics.reloaded(success=False)
             raise
+        return Prepared(loaded, discovery, generation)
+
+    async def take_over(self, prepared: Prepared) -> None:
         await self.stop()
-        self._loaded, self._discovery = loaded, discovery
-        self._take(generation)
+        self._loaded, self._discovery = prepared.loaded, prepared.discovery
+        self._take(prepared.generation)
         self.start()
         self._around.metrics.reloaded(success=True)
+
+    async def drop(self, prepared: Prepared | None) -> None:
+        """What was prepared is not to be, because somebody else refuses it."""
+        if prepared is not None:
+            await prepared.discovery.aclose()
+            for watch in prepared.generation.watches:
+                await watch.aclose()
+        self._around.metrics.reloaded(success=False)
 
     def _build(self, loaded: Loaded, found: ClusterSet, previous: Generation | None = None) -> Generation:
         whole = replace(loaded, config=structs.replace(loaded.config, clusters=found.clusters))
@@ -199,6 +227,7 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "server.tls": lambda c: c.server.tls,
         "server.headerTimeout": lambda c: c.server.header_timeout,
         "server.idleTimeout": lambda c: c.server.idle_timeout,
+        "server.workers": lambda c: c.server.workers,
         "server.drainDelay": lambda c: c.server.drain_delay,
         "server.drainTimeout": lambda c: c.server.drain_timeout,
         "admin": lambda c: c.admin,
@@ -223,36 +252,3 @@ class _ChatFirst:
             await self._chat(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
-
-
-def _starlette(routes: Sequence[BaseRoute]) -> Starlette:
-    return Starlette(
-        routes=routes,
-        exception_handlers={
-            RouterError: _router_error,
-            HTTPException: _http_error,
-            Exception: _unexpected,
-        },
-    )
-
-
-async def _router_error(_request: Request, exc: Exception) -> Response:
-    if not isinstance(exc, RouterError):
-        raise TypeError(f"not a router error: {exc!r}")
-    status, headers, body = answer_of(exc)
-    response = Response(body, status)
-    response.raw_headers = headers
-    return response
-
-
-async def _http_error(_request: Request, exc: Exception) -> Response:
-    status = exc.status_code if isinstance(exc, HTTPException) else 500
-    headers = dict(exc.headers or {}) if isinstance(exc, HTTPException) else {}
-    code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
-    detail = exc.detail if isinstance(exc, HTTPException) else "error"
-    return Response(error_body(status, code, f"{detail}."), status, headers, "application/json")
-
-
-async def _unexpected(_request: Request, _exc: Exception) -> Response:
-    body = error_body(500, "internal_error", "The router failed; the operator finds the cause in its log.")
-    return Response(body, 500, media_type="application/json")

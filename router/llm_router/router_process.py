@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from .api.serving import Site, listen, parse_address, serve_sites
 from .app import RouterApp
 from .config.file_version import file_version
 from .config.load import Loaded
-from .config.schema import ServerTls
+from .config.schema import Admin, Server, ServerTls
 from .errors import ConfigError, Problem
 from .graph import Surroundings
 from .pricing.ledger import Ledger
@@ -33,14 +37,40 @@ WATCH_S = 2.0
 
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
     """Serve until SIGTERM; SIGHUP reloads what ``load`` reads. ``say`` tells the operator what happens."""
+    server, admin = loaded.config.server, loaded.config.admin
+    async with surroundings(loaded) as around:
+        app = RouterApp(loaded, around, load)
+        reload = Reloads(app, say)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.start)
+        sites = [
+            public_site(app, server, listen(server.host, server.port, path="server.port")),
+            Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
+            *metrics_site(app.metrics, admin),
+        ]
+        app.start()
+        watching = asyncio.create_task(reload.watch())
+        settle_memory()
+        say(f"llm-router serves on {server.host}:{server.port}, admin on {admin.host}:{admin.port}")
+        try:
+            await serve_sites(sites, drain_s=server.drain_timeout, notice_s=server.drain_delay, on_drain=app.drain)
+        finally:
+            watching.cancel()
+            await app.stop()
+
+
+@asynccontextmanager
+async def surroundings(loaded: Loaded) -> AsyncIterator[Surroundings]:
+    """What a router needs around it, open for as long as it serves. Raises ``ConfigError``."""
     config = loaded.config
     metrics = Metrics(CollectorRegistry())
     async with (
         journal_of(config.ledger, metrics, folder=Path(loaded.path).parent) as journal,
-        open_counters(config.state, metrics, clock=time.monotonic, sleep=asyncio.sleep) as counters,
+        open_counters(
+            config.state, metrics, workers=config.server.workers, clock=time.monotonic, sleep=asyncio.sleep
+        ) as counters,
         Http1Client(connect_timeout_s=config.router.timeouts.connect) as client,
     ):
-        around = Surroundings(
+        yield Surroundings(
             client=client,
             tls=ssl.create_default_context(),
             prices=PriceBook(datetime.now(UTC)),
@@ -50,34 +80,27 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
             counters=counters,
             sleep=asyncio.sleep,
         )
-        app = RouterApp(loaded, around, load)
-        reload = _Reloads(app, say)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.start)
-        server, admin = config.server, config.admin
-        sites = [
-            Site(
-                app=app.public,
-                socket=listen(server.host, server.port, path="server.port"),
-                tls=_tls(server.tls),
-                header_timeout_s=server.header_timeout,
-                idle_timeout_s=server.idle_timeout,
-            ),
-            Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
-        ]
-        if admin.metrics is not None:
-            sites.append(Site(app=app.metrics, socket=listen(*parse_address(admin.metrics), path="admin.metrics")))
-        app.start()
-        watching = asyncio.create_task(reload.watch())
-        _settle_memory()
-        say(f"llm-router serves on {server.host}:{server.port}, admin on {admin.host}:{admin.port}")
-        try:
-            await serve_sites(sites, drain_s=server.drain_timeout, notice_s=server.drain_delay, on_drain=app.drain)
-        finally:
-            watching.cancel()
-            await app.stop()
 
 
-def _settle_memory() -> None:
+def public_site(app: RouterApp, server: Server, socket: socket.socket) -> Site:
+    """Raises ``ConfigError`` where the certificate cannot be loaded."""
+    return Site(
+        app=app.public,
+        socket=socket,
+        tls=_tls(server.tls),
+        header_timeout_s=server.header_timeout,
+        idle_timeout_s=server.idle_timeout,
+    )
+
+
+def metrics_site(metrics: ASGIApp, admin: Admin) -> list[Site]:
+    """One, or none where the configuration asks for none."""
+    if admin.metrics is None:
+        return []
+    return [Site(app=metrics, socket=listen(*parse_address(admin.metrics), path="admin.metrics"))]
+
+
+def settle_memory() -> None:
     """Take what lives as long as the process out of the collector's way, and let it look at the rest more seldom: a
     request leaves no cycles behind, and full collections over a filled ledger cost tens of microseconds a request."""
     gc.collect()
@@ -96,10 +119,17 @@ def _tls(files: ServerTls | None) -> ssl.SSLContext | None:
     return context
 
 
-class _Reloads:
+class Reloadable(Protocol):
+    @property
+    def loaded(self) -> Loaded: ...
+
+    async def reload(self) -> None: ...
+
+
+class Reloads:
     """Reloads for whatever reason, one after the other, and what came of each."""
 
-    def __init__(self, app: RouterApp, say: Callable[[str], None]) -> None:
+    def __init__(self, app: Reloadable, say: Callable[[str], None]) -> None:
         self._app, self._say = app, say
         self._running: set[asyncio.Task[None]] = set()
 
@@ -111,10 +141,10 @@ class _Reloads:
 
     async def watch(self) -> None:
         """Reload whenever the files change. What is refused is tried again after the next change."""
-        known = file_version(self._app.generation().loaded.files)
+        known = file_version(self._app.loaded.files)
         while True:
             await asyncio.sleep(WATCH_S)
-            loaded = self._app.generation().loaded
+            loaded = self._app.loaded
             version = file_version(loaded.files)
             if version is None or version == known:
                 continue

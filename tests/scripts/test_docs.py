@@ -9,7 +9,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn, cast
 
 import click
 import pytest
@@ -19,8 +20,9 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute, Route
 
 from llm_router.admission.key_file import KeyFile
-from llm_router.api.admin import admin_routes, metrics_route
+from llm_router.api.admin import admin_routes
 from llm_router.api.health import health_routes
+from llm_router.api.metrics import metrics_route
 from llm_router.api.models import model_routes
 from llm_router.api.openai import PATH as CHAT_PATH
 from llm_router.api.requirements import read_requirements
@@ -43,6 +45,8 @@ from llm_router.routing.requirements import LASTING, PASSING
 from llm_router.routing.strategies import STRATEGIES
 from llm_router.routing.vocabulary import Vocabulary
 from llm_router.telemetry.metrics import Metrics
+from llm_router.workers.admin import admin_routes as all_workers_routes
+from llm_router.workers.metrics import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -139,7 +143,7 @@ def commands(command: click.Command, path: str = "") -> Iterator[tuple[str, clic
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             yield from commands(inner, f"{path} {name}".strip())
-    else:
+    elif not command.hidden:
         yield path, command
 
 
@@ -192,6 +196,8 @@ def test_every_metric_stands_in_its_table_with_its_type() -> None:
         registry = CollectorRegistry()
         if process == "Router":
             Metrics(registry)
+        elif process == "Workers":
+            registry = WorkerMetrics().registry
         elif process == "Gate":
             GateMetrics(registry)
         else:
@@ -199,7 +205,7 @@ def test_every_metric_stands_in_its_table_with_its_type() -> None:
             registry.register(PoolMetrics(lambda: Figures(pool="pool", status=status)))
         return registry
 
-    for process in ("Router", "Gate", "Exporter"):
+    for process in ("Router", "Workers", "Gate", "Exporter"):
         expected = {
             (f"{metric.name}_total" if metric.type == "counter" else metric.name, metric.type)
             for metric in registry_of(process).collect()
@@ -225,7 +231,12 @@ def test_every_path_stands_in_its_table() -> None:
     public = [*health_routes(nobody, nobody), *model_routes(nobody), *route_routes(nobody), metrics_route(nobody)]
     page = "reference/http.md"
     assert set(first_column(page, "Public listener")) == requests([*public]) | {f"POST {CHAT_PATH}"}
-    assert set(first_column(page, "Admin listener")) == requests([*admin_routes(nobody, nobody)])
+    one, several = (
+        requests([*admin_routes(nobody, nobody)]),
+        requests([*all_workers_routes(cast(Any, SimpleNamespace(reload=nobody, scrape=nobody)), nobody)]),
+    )
+    assert several == one | {"GET /admin/workers"}
+    assert set(first_column(page, "Admin listener")) == several
     assert set(first_column(page, "Exporter")) == requests(exporter_app(nobody).routes)
     gate = {f"{method} {path.decode()}" for method, path in FORWARDED | {("GET", STATUS_PATH)}}
     assert set(first_column(page, "Gate")) == gate | {"GET /livez", "GET /readyz"}

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..config.masked import masked
@@ -18,14 +17,13 @@ from ..execution.generation import Generation
 from ..routing.explain import as_json
 from ..signals.watch import Watch
 from .ledger import ledger_routes
-from .limits import limit_routes, post_budgets
+from .limits import limit_routes
+from .metrics import metrics_route, own_metrics
 
 Reload = Callable[[], Awaitable[None]]
 
 
 def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[Route]:
-    """``reload`` raises ``ConfigError`` and changes nothing when the new configuration is refused."""
-
     async def decisions(_request: Request) -> Response:
         recent = reversed(generation().decisions)
         return JSONResponse(
@@ -38,6 +36,21 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
     async def config(_request: Request) -> Response:
         return JSONResponse(masked(generation().loaded.config))
 
+    return [
+        *_owner_routes("/ai/providers", generation, "provider"),
+        *_owner_routes("/ai/clusters", generation, "cluster"),
+        Route("/admin/decisions", decisions),
+        *ledger_routes(generation),
+        *limit_routes(generation),
+        Route("/admin/config", config),
+        reload_route(reload),
+        metrics_route(own_metrics(generation)),
+    ]
+
+
+def reload_route(reload: Reload) -> Route:
+    """``reload`` raises ``ConfigError`` and changes nothing when the new configuration is refused."""
+
     async def reload_now(_request: Request) -> Response:
         try:
             await reload()
@@ -46,29 +59,7 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
             return JSONResponse({"reloaded": False, "problems": problems}, status_code=422)
         return JSONResponse({"reloaded": True, "problems": []})
 
-    return [
-        *_owner_routes("/ai/providers", generation, "provider"),
-        *_owner_routes("/ai/clusters", generation, "cluster"),
-        Route("/admin/decisions", decisions),
-        *ledger_routes(generation),
-        *limit_routes(generation),
-        Route("/admin/config", config),
-        Route("/admin/reload", reload_now, methods=["POST"]),
-        metrics_route(generation),
-    ]
-
-
-def metrics_route(generation: Callable[[], Generation]) -> Route:
-    """``GET /metrics`` in Prometheus' text format."""
-
-    async def metrics(_request: Request) -> Response:
-        current = generation()
-        for name, standing in current.standings.items():
-            current.metrics.target(name, standing.breaker_state(), standing.pending)
-        await post_budgets(current)
-        return PlainTextResponse(generate_latest(current.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return Route("/metrics", metrics)
+    return Route("/admin/reload", reload_now, methods=["POST"])
 
 
 def _owner_routes(prefix: str, generation: Callable[[], Generation], kind: str) -> list[Route]:

@@ -27,13 +27,12 @@ def ledger_routes(generation: Callable[[], Generation]) -> list[Route]:
 
     async def savings(request: Request) -> Response:
         current = generation()
-        query = _query(request, current.unix_time())
-        tallies, complete = await _tallies(current, query)
-        kept_in = "memory" if current.journal is None else current.journal.backend
+        query = asked_query(request, current.unix_time())
+        tallies, complete = await tallies_of(current, query)
         shown = report(
             tallies,
             query,
-            ledger=kept_in,
+            ledger=kept_in(current),
             baseline=current.policy.baseline or CHEAPEST,
             complete=complete,
             now=current.unix_time(),
@@ -54,7 +53,8 @@ def ledger_routes(generation: Callable[[], Generation]) -> list[Route]:
     ]
 
 
-def _query(request: Request, now: float) -> Query:
+def asked_query(request: Request, now: float) -> Query:
+    """``now`` is a Unix time. Raises ``ClientError``."""
     given = request.query_params
     unknown = sorted(given.keys() - {"since", "until", "by"})
     if unknown:
@@ -65,13 +65,22 @@ def _query(request: Request, now: float) -> Query:
         raise ClientError(400, "invalid_request_error", str(error)) from error
 
 
-async def _tallies(generation: Generation, query: Query) -> tuple[Tallies, bool]:
+def kept_in(generation: Generation) -> str:
+    return "memory" if generation.journal is None else generation.journal.backend
+
+
+async def tallies_of(generation: Generation, query: Query) -> tuple[Tallies, bool]:
+    """And whether they are complete. Raises ``NoTarget`` 503 where the store does not answer."""
     if generation.journal is None:
         return generation.ledger.tallies(query)
     try:
         return await generation.journal.read(lambda store: store.tallies(query)), True
     except StoreUnavailable as error:
-        raise NoTarget(503, "ledger_unavailable", f"The ledger cannot be read: {error}") from error
+        raise NoTarget(503, "ledger_unavailable", unreadable(error)) from error
+
+
+def unreadable(error: StoreUnavailable) -> str:
+    return f"The ledger cannot be read: {error}"
 
 
 def _record(record: Record) -> dict[str, Any]:

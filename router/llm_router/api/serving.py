@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -24,6 +24,20 @@ from .protocol import bounded_protocol
 
 BACKLOG = 2048
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(slots=True)
+class Stopping:
+    """The end of serving, as whoever ends it says so. ``announced`` is true where load balancers should hear of it
+    first."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
+    announced: bool = False
+
+    def begin(self, *, announced: bool) -> None:
+        self.announced = announced
+        self.begun.set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,20 +76,21 @@ async def serve_sites(
     *,
     drain_s: float,
     notice_s: float = 0.0,
-    stop: asyncio.Event | None = None,
+    stop: asyncio.Event | Stopping | None = None,
     on_drain: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until ``stop`` is set, or without one until SIGTERM or SIGINT; then take nobody new and let what is under
+    """Serve until ``stop`` says so, or without one until SIGTERM or SIGINT; then take nobody new and let what is under
     way finish for ``drain_s``. After SIGTERM, which comes from whoever runs the process, requests are still taken for
     ``notice_s``, so that load balancers see what ``on_drain`` has changed. A second signal ends it at once. The sockets
     are closed at the end."""
     servers = [_server(site, drain_s) for site in sites]
-    with _stopping(servers, stop) as stopping:
+    with _stopping(stop) as stopping:
         tasks = [
             asyncio.create_task(server.serve(sockets=[site.socket]))
             for server, site in zip(servers, sites, strict=True)
         ]
         waiting = asyncio.create_task(stopping.begun.wait())
+        hurrying = asyncio.create_task(_hurry(servers, stopping))
         try:
             await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -86,6 +101,7 @@ async def serve_sites(
             for server in servers:
                 server.should_exit = True
             await asyncio.gather(*tasks)
+            hurrying.cancel()
 
 
 class _Server(uvicorn.Server):
@@ -125,29 +141,30 @@ async def _within(limit_s: float, event: asyncio.Event) -> None:
             await event.wait()
 
 
-@dataclass(slots=True)
-class _Stopping:
-    """``announced`` is true for an end that load balancers should hear of first."""
-
-    begun: asyncio.Event
-    hurried: asyncio.Event
-    announced: bool = False
+async def _hurry(servers: Sequence[_Server], stopping: Stopping) -> None:
+    await stopping.hurried.wait()
+    for server in servers:
+        server.force_exit = True
 
 
 @contextlib.contextmanager
-def _stopping(servers: Sequence[_Server], stop: asyncio.Event | None) -> Generator[_Stopping, None, None]:
-    stopping = _Stopping(stop or asyncio.Event(), asyncio.Event())
-    if stop is not None:
-        yield stopping
-        return
+def _stopping(stop: asyncio.Event | Stopping | None) -> Generator[Stopping, None, None]:
+    if stop is None:
+        with stopped_by_signals() as stopping:
+            yield stopping
+    else:
+        yield stop if isinstance(stop, Stopping) else Stopping(stop)
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Generator[Stopping, None, None]:
+    """The first SIGTERM or SIGINT begins the end of the process, a second one hurries it."""
+    stopping = Stopping()
 
     def on_signal(number: signal.Signals) -> None:
         if stopping.begun.is_set():
             stopping.hurried.set()
-            for server in servers:
-                server.force_exit = True
-        stopping.announced = number == signal.SIGTERM
-        stopping.begun.set()
+        stopping.begin(announced=number == signal.SIGTERM)
 
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:

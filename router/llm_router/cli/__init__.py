@@ -37,6 +37,7 @@ def main() -> None:
 
 for command in (
     routing.serve,
+    routing.worker,
     routing.explain,
     configuration.check,
     configuration.schema,

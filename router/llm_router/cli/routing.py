@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,31 @@ def serve(config_path: Path) -> None:
     """Run the router."""
     from ..config.load import load
     from ..router_process import serve_router
+    from ..workers.crew import WorkersFailed
+    from ..workers.supervisor import serve_workers
 
     loaded = load(str(config_path), os.environ)
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
-    run(lambda: serve_router(loaded, lambda: load(str(config_path), os.environ), say=say))
+    if loaded.config.server.workers == 1:
+        run(lambda: serve_router(loaded, lambda: load(str(config_path), os.environ), say=say))
+        return
+    try:
+        run(lambda: serve_workers(str(config_path), os.environ, say=say))
+    except WorkersFailed as failure:
+        click.echo(str(failure), err=True)
+        sys.exit(failure.exit_code)
+
+
+@click.command(hidden=True)
+@click.option("--listener", type=int, required=True)
+@click.option("--channel", type=int, required=True)
+def worker(listener: int, channel: int) -> None:
+    """One worker of a router; ``serve`` starts it, with the file descriptors of two sockets."""
+    from ..workers.worker import serve_worker
+
+    with socket.socket(fileno=listener) as public, socket.socket(fileno=channel) as supervisor:
+        run(lambda: serve_worker(public, supervisor, os.environ))
 
 
 @click.command()

@@ -84,8 +84,14 @@ WEAKNESSES: tuple[Check, ...] = (secrets_are_sound, clusters.shared_secrets_are_
 """Warnings while every listener is loopback, so that published examples load; refusals otherwise."""
 
 
-REMARKS: tuple[Check, ...] = (rules.rules_can_act, rules.rules_are_reached)
-"""Warnings whoever listens: what is of no use, and does no harm."""
+REMARKS: tuple[Check, ...] = (
+    rules.rules_can_act,
+    rules.rules_are_reached,
+    listeners.workers_keep_what_they_count,
+    listeners.workers_share_limits,
+    listeners.workers_share_pools,
+)
+"""Warnings whoever listens: what does no harm, and may not be what was meant."""
 
 
 class Verdict(NamedTuple):

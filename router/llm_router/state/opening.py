@@ -18,13 +18,14 @@ async def open_counters(
     state: StateStore,
     metrics: Metrics,
     *,
+    workers: int = 1,
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]],
 ) -> AsyncIterator[Counters]:
-    """Raises ``ConfigError`` where there is no client for Redis. A Redis that is not there yet is waited for in the
-    background."""
+    """For one of the ``workers`` of a router. Raises ``ConfigError`` where there is no client for Redis. One that is
+    not there yet is waited for in the background."""
     if state.backend == "memory":
-        yield MemoryCounters(clock)
+        yield MemoryCounters(clock, workers)
         return
     client = connect(state)
     from .redis import RedisCounters  # only now is it known that its library is there
@@ -37,7 +38,7 @@ async def open_counters(
         chance=random.random,
         timeout_s=state.timeout,
         when_down=state.when_down,
-        replicas=state.replicas,
+        replicas=None if state.replicas is None else state.replicas * workers,
     )
     counters.start()
     try:

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from ..admission.book import Book, Taken, Used
 from ..admission.limits import Claim, Limit, Tally, budget_of
+from ..admission.shares import part_of
 from ..admission.spending import UNDER_WAY_S
 from ..telemetry.metrics import Metrics
 from .asking import Asking, Question, Unanswered, within
@@ -144,8 +145,7 @@ class RedisCounters:
         if limit.unit == "nano_usd":
             left = max(0, limit.ceiling - self._spent(limit)) // routers
             return msgspec.structs.replace(limit, ceiling=left - self._settling.unbooked(limit))
-        one = min(max(claim.amount, 1), limit.ceiling)
-        return msgspec.structs.replace(limit, ceiling=max(one, limit.ceiling // routers))
+        return part_of(claim, routers)
 
     def _for_now(self, claim: Claim, tally: Tally) -> Tally:
         """Money that is there, but not in this process's part, is refused until Redis is back, not until tomorrow."""

@@ -46,6 +46,41 @@ def metrics_address(draft: Draft) -> Iterator[Finding]:
             yield Finding(("admin", "metrics"), f"{port} is {taken}.port, too: choose another")
 
 
+def workers_keep_what_they_count(draft: Draft) -> Iterator[Finding]:
+    """A remark: it is of no harm to a small router, and no surprise once it was said."""
+    config = draft.config
+    if config.server.workers > 1 and config.ledger.url is None:
+        yield Finding(
+            ("server", "workers"),
+            "each has its own ledger in memory, and one that dies takes its records along: say in ledger.url where "
+            "they are kept",
+        )
+
+
+def workers_share_limits(draft: Draft) -> Iterator[Finding]:
+    """Another remark. Whether keys have limits stands in their own file."""
+    config = draft.config
+    limits = [(cluster.rate_limit, cluster.budget) for cluster in config.clusters]
+    limits += [(provider.rate_limit, provider.budget) for provider in config.external_providers if provider.enabled]
+    limited = config.access.api_keys_file is not None or any(rates or budget for rates, budget in limits)
+    if config.server.workers > 1 and config.state.backend == "memory" and limited:
+        yield Finding(
+            ("state", "backend"),
+            f"each of {config.server.workers} workers keeps to its part of every limit: with redis they share them",
+        )
+
+
+def workers_share_pools(draft: Draft) -> Iterator[Finding]:
+    """One more: nodes are rented for the load that one process sees."""
+    for i, cluster in draft.clusters():
+        if draft.config.server.workers > 1 and cluster.scaling.min_nodes < cluster.scaling.max_nodes:
+            yield Finding(
+                ("clusters", i, "scaling", "minNodes"),
+                f"each of {draft.config.server.workers} workers wants nodes for its part of the load alone, and what "
+                "the one that wants most wants is what counts: a single worker judges better what pays",
+            )
+
+
 def files_exist(draft: Draft) -> Iterator[Finding]:
     return missing_files(draft.files)
 

@@ -12,11 +12,6 @@ def settings(draft: Draft) -> Iterator[Finding]:
     config = draft.config
     basis = config.router.cost.basis
     yield from _when(
-        config.server.workers > 1,
-        ("server", "workers"),
-        "more than one worker is not yet available: set 1, and run several routers behind a load balancer",
-    )
-    yield from _when(
         basis != "capacity",
         ("router", "cost", "basis"),
         f"deciding by {basis} cost is not yet available: use capacity (all three are in the metrics)",

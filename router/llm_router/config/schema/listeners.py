@@ -28,7 +28,7 @@ class Server(Base):
     drain_timeout: Annotated[Duration, "Time that answers under way then have to finish."] = Seconds(120)
     max_body: Annotated[Size, "Largest request body; a larger one is answered 413."] = Bytes(4 * 1024 * 1024)
     watch_config: Annotated[bool, "Reload when this file, or the file of API keys, changes."] = True
-    workers: Annotated[Count, "Worker processes. More than 1 is not yet available."] = 1
+    workers: Annotated[Count, "Worker processes that share the port, one a core; each is a replica."] = 1
     tls: Annotated[ServerTls | None, "Serve HTTPS."] = None
 
 
