@@ -293,7 +293,8 @@ class Demand(Struct, frozen=True, kw_only=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """The ordered targets, the rejected ones with reasons, and the estimates. ``baseline`` is the cheapest external
     target that satisfies the requirements: what savings are measured against, ``None`` if there is none. ``demand`` is
-    there where the router has a say in how many nodes a pool has."""
+    there where the router has a say in how many nodes a pool has. A ``buffered`` answer is streamed only once it is
+    complete."""
 
     strategy: str
     rule: str | None
@@ -302,6 +303,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejection, ...]
     baseline: Target | None = None
     demand: Demand | None = None
+    buffered: bool = False
 
 
 # ---------------------------------------------------------------- what a pool says of itself

@@ -28,6 +28,8 @@ from .settle import actual_usd
 from .standing import Standing
 from .verdict import verdict
 
+MAX_BUFFERED_BYTES = 4 * 1024 * 1024
+"""How much of a buffered answer is held back; what is longer is committed there, and streamed live from then on."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.25, 2.0
 
 
@@ -56,12 +58,15 @@ class Attempts:
         self._metrics, self._clock, self._sleep, self._chance = metrics, clock, sleep, chance
 
     async def stream(self, exchange: Exchange) -> tuple[Attempt, list[Piece]]:
-        """An attempt whose first content has come, with all that came until then. The caller must end it with
-        ``succeeded``, ``interrupted`` or ``abandoned``. Raises the verdict when nobody answers."""
+        """An attempt whose first content has come, or for a buffered answer all of it, with what came until then. The
+        caller must end it with ``succeeded``, ``interrupted`` or ``abandoned``. Raises the verdict when nobody
+        answers."""
         held: list[Piece] = []
 
         async def opened(attempt: Attempt) -> None:
             held[:] = await attempt.open(exchange.chat, exchange.request_id)
+            if exchange.decision.buffered:
+                held.extend(await attempt.rest(MAX_BUFFERED_BYTES))
 
         return await self._until_one_answers(exchange, opened), held
 

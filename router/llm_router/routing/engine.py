@@ -58,6 +58,7 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]], *, awai
         rules=compile_rules(config.rules),
         unsupported=unsupported,
         awaiting_clusters=awaiting_clusters,
+        buffered=router.failover.mid_stream == "buffer",
     )
 
 
@@ -96,6 +97,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
         rejected=tuple(verdict.rejected),
         baseline=verdict.baseline,
         demand=demand,
+        buffered=policy.buffered if rule is None or rule.buffered is None else rule.buffered,
     )
 
 
