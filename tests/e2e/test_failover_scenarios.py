@@ -69,8 +69,10 @@ class Bench:
 
     def ask(self, text: str = PROMPT, **fields: Any) -> Seen:
         began = time.monotonic()
-        streamed = {"stream": True, "stream_options": {"include_usage": True}} if self.mode != "whole" else {}
-        answer = self.router.chat(text, **({"max_tokens": 40} | streamed | fields))
+        asked: dict[str, Any] = {"max_tokens": 40} | fields
+        if self.mode != "whole":
+            asked |= {"stream": True, "stream_options": {"include_usage": True}}
+        answer = self.router.chat(text, **asked)
         return Seen(answer, time.monotonic() - began, self.router.ledger.recent(1)[0])
 
     @property

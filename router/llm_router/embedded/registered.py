@@ -75,16 +75,16 @@ class Registered:
             self._requests += 1
             raise
         except AttemptFailed as failure:
-            self._failed(failure)
+            self._failed(failure, started)
             raise verdict([Tried(choice, failure.reason, None, failure)]) from failure
         except Exception as exc:
             # Whatever a program's own provider raises: it did not answer.
-            self._failed(UpstreamBroken(f"{type(exc).__name__}: {exc}"))
+            self._failed(UpstreamBroken(f"{type(exc).__name__}: {exc}"), started)
             raise
         else:
             took_ms = (self._clock() - started) * 1000
             self._requests += 1
-            self._standing.succeeded(took_ms, took_ms)
+            self._standing.succeeded(took_ms, took_ms, started)
             self._account(answer)
             return answer
         finally:
@@ -121,10 +121,10 @@ class Registered:
             available=view.health != "unhealthy" and view.retry_at <= self._clock(),
         )
 
-    def _failed(self, failure: AttemptFailed) -> None:
+    def _failed(self, failure: AttemptFailed, since: float) -> None:
         self._requests += 1
         self._failures += 1
-        self._standing.failed(failure)
+        self._standing.failed(failure, since)
 
     def _account(self, answer: object) -> None:
         usage: Usage | None = from_openai(answer.get("usage")) if isinstance(answer, Mapping) else None

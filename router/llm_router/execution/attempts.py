@@ -102,12 +102,12 @@ class Attempts:
         first_content_at = attempt.first_content_at
         waited_ms = None if first_content_at is None else (first_content_at - attempt.started_at) * 1000
         total_ms = (self._clock() - attempt.started_at) * 1000
-        self._standings[attempt.choice.target.name].succeeded(waited_ms, total_ms)
+        self._standings[attempt.choice.target.name].succeeded(waited_ms, total_ms, attempt.started_at)
 
     def interrupted(self, exchange: Exchange, failure: AttemptFailed) -> None:
         """The running attempt failed after the commit point: no other may follow."""
         attempt = self._end(exchange, failure.reason, failure)
-        self._standings[attempt.choice.target.name].failed(failure)
+        self._standings[attempt.choice.target.name].failed(failure, attempt.started_at)
 
     def abandoned(self, exchange: Exchange) -> None:
         """The caller left: nobody's fault, so the target's standing does not change."""

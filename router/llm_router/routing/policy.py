@@ -40,6 +40,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     unsupported: Mapping[str, frozenset[str]] = {}
     awaiting_clusters: bool = False
     buffered: bool = False
+    slow_start_s: float = 60.0
 
     def first_token_limit_s(self, facts: Facts) -> float:
         """By when a pool must be predicted to answer this request, or it is not asked."""

@@ -91,6 +91,9 @@ class Failover(Base):
         "every answer back until it is complete, so that another target can take over. A rule can say otherwise.",
     ] = "error"
     circuit_breaker: CircuitBreaker = CircuitBreaker()
+    slow_start: Annotated[
+        Pause, "Time over which a busy target that has come back gets its requests again, from a tenth of them to all."
+    ] = Seconds(60)
     fallback: Annotated[Fallback | None, "The last resort."] = None
 
 
