@@ -61,6 +61,7 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
                 tls=_tls(server.tls),
                 header_timeout_s=server.header_timeout,
                 idle_timeout_s=server.idle_timeout,
+                stall_timeout_s=min(Site.stall_timeout_s, server.write_timeout),
             ),
             Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
         ]
