@@ -1,7 +1,7 @@
 """The circuit breaker of one target: a state machine that is fed a clock.
 
-Closed until ``failure_threshold`` failures in a row, or until half of at least twenty outcomes in half a minute were
-failures; then open for ``timeout`` × the number of times in a row it opened, ± 10 % so that targets which fell
+Closed until ``failure_threshold`` failures in a row, or until half of at least four times as many outcomes in half a
+minute were failures; then open for ``timeout`` × the number of times in a row it opened, ± 10 % so that targets which fell
 together are not probed together, and at most 300 s; then half-open: one probe at a time, ``success_threshold``
 successes close it, one failure opens it again. Cooling (429, Retry-After) is apart from it: it says "later", not
 "broken", and counts as no failure.
@@ -18,6 +18,8 @@ from .failure_rate import FailureRate
 
 MAX_OPEN_S = 300.0
 JITTER = 0.10
+LEAST_OUTCOMES = 4
+"""Times ``failure_threshold``: so many outcomes it takes to judge by their share."""
 BreakerState = Literal["closed", "open", "half_open"]
 
 
@@ -31,7 +33,7 @@ class Breaker:
         self._opened_at = float("-inf")
         self._open_until: float | None = None
         self._cooling_until = 0.0
-        self._rate = FailureRate()
+        self._rate = FailureRate(LEAST_OUTCOMES * settings.failure_threshold)
 
     def state(self, now: float) -> BreakerState:
         if self._open_until is None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_S, STEPS = 30.0, 10
-LEAST_OUTCOMES, TOO_MANY = 20, 0.5
-"""Below that many outcomes a share says nothing; from that share on the target counts as broken."""
+TOO_MANY = 0.5
+"""From that share on the target counts as broken."""
 
 
 class FailureRate:
-    """Fed with the monotonic moment of each outcome, in seconds."""
+    """Fed with the monotonic moment of each outcome, in seconds. Of fewer than ``least`` outcomes a share says
+    nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int) -> None:
+        self._least = least
         self._steps: deque[list[int]] = deque()  # [number of the step, outcomes, failures]
 
     def add(self, now: float, *, failed: bool) -> None:
@@ -31,7 +33,7 @@ class FailureRate:
     def too_high(self) -> bool:
         """As of the last outcome."""
         outcomes = sum(step[1] for step in self._steps)
-        return outcomes >= LEAST_OUTCOMES and sum(step[2] for step in self._steps) >= TOO_MANY * outcomes
+        return outcomes >= self._least and sum(step[2] for step in self._steps) >= TOO_MANY * outcomes
 
     def forget(self) -> None:
         self._steps.clear()
