@@ -1,8 +1,8 @@
 """The circuit breaker of one target: a state machine that is fed a clock.
 
 Closed until ``failure_threshold`` failures in a row, or until half of at least four times as many outcomes in half a
-minute were failures; then open for ``timeout`` × the number of times in a row it opened, ± 10 % so that targets which fell
-together are not probed together, and at most 300 s; then half-open: one probe at a time, ``success_threshold``
+minute were failures; then open for ``timeout`` × the number of times in a row it opened, ± 10 % so that targets which
+fell together are not probed together, and at most 300 s; then half-open: one probe at a time, ``success_threshold``
 successes close it, one failure opens it again. Cooling (429, Retry-After) is apart from it: it says "later", not
 "broken", and counts as no failure.
 """
