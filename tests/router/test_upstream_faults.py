@@ -7,6 +7,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -132,6 +133,22 @@ def test_a_target_that_breaks_its_protocol_is_followed_by_one_that_does_not(
 def test_f1_nobody_listens(standins: Standins, stream: bool) -> None:
     said = ask(standins, f"http://127.0.0.1:{free_port()}", stream=stream)
     assert (said["target"], said["attempts"]) == ("openai", "2")
+
+
+def test_many_at_once_get_past_a_target_where_nobody_listens(standins: Standins) -> None:
+    """The budget of follow-ups is for load, and a refused connection is none."""
+    standins.clear()
+    gone = {"name": "gone", "type": "openai", "apiKey": KEY, "baseUrl": f"http://127.0.0.1:{free_port()}"}
+    config = {
+        "externalProviders": [
+            gone | {"models": [MODELS["openai"]], "healthCheck": {"enabled": False}, "priority": 1},
+            *(provider | {"priority": 2} for provider in providers(standins, "openai")),
+        ],
+        "router": {"routingStrategy": "priority", "failover": {"circuitBreaker": {"failureThreshold": 1000}}},
+    }
+    with running_router(config) as router, ThreadPoolExecutor(30) as threads:
+        answers = [threads.submit(router.chat) for _ in range(60)]
+        assert {answer.result().status_code for answer in answers} == {200}
 
 
 def test_f2_nobody_accepts(standins: Standins) -> None:

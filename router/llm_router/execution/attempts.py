@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from ..config.schema import Failover, Timeouts
-from ..errors import AttemptFailed, NotSent, TargetFull
+from ..errors import AttemptFailed, ConnectFailed, NotSent, TargetFull
 from ..model import Choice
 from ..pricing.estimate import expected_input_tokens
 from ..routing.room import first_token_s
@@ -30,6 +30,8 @@ from .verdict import verdict
 
 MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 """How much of a buffered answer is held back; what is longer is committed there, and streamed live from then on."""
+NO_WORK = (NotSent, ConnectFailed)
+"""Nobody had any work with such an attempt, so what follows it multiplies no load and needs no budget."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.25, 2.0
 
 
@@ -129,7 +131,7 @@ class Attempts:
                 except AttemptFailed as failure:
                     self.interrupted(exchange, failure)
                     following = plan.after(choice, failure, self._usable)
-                    if following is None or not (isinstance(failure, NotSent) or may_follow_up()):
+                    if following is None or not (isinstance(failure, NO_WORK) or may_follow_up()):
                         raise verdict(exchange.trail) from failure
                     if following is choice:
                         await self._sleep(self._backoff_s(len(exchange.trail)))

@@ -8,11 +8,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from llm_router.admission.key_file import create
+from llm_router.api.admin import metrics_route
+from llm_router.api.health import health_routes
+from llm_router.api.models import model_routes
+from llm_router.api.openai import PATH as CHAT_PATH
+from llm_router.api.route import route_routes
 from llm_router.demo.standins.delivery import Pace
 from tests.router.routers import MODELS, Running, providers, running_router
 from tests.router.standins import Standins, running_standins
@@ -274,6 +279,41 @@ def test_with_keys_nobody_gets_in_without_one(standins: Standins, key_file: Path
         assert router.chat(headers={"x-api-key": scoped}).json()["error"]["code"] == "no_compliant_target"
         listed = router.client.get("/v1/models", headers={"x-api-key": scoped}).json()["data"]
         assert [model["id"] for model in listed] == ["auto", "fast", "cheap", MODELS["gemini"]]
+
+
+OPEN_TO_ALL = {"/health", "/livez", "/readyz", "/metrics"}
+
+
+def test_without_a_key_only_the_public_list_answers(standins: Standins, key_file: Path) -> None:
+    def nobody(*_: object) -> NoReturn:
+        raise AssertionError("the routes are only counted here")
+
+    routes = [*health_routes(nobody, nobody), *model_routes(nobody), *route_routes(nobody), metrics_route(nobody)]
+    asked = {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
+    asked.add(("POST", CHAT_PATH))
+    create(key_file, "somebody")
+    config = {"externalProviders": providers(standins), "access": {"apiKeysFile": str(key_file)}}
+    with running_router(config) as router:
+        for method, path in asked:
+            answer = router.client.request(
+                method, path.replace("{id:path}", "gpt"), json={} if method == "POST" else None
+            )
+            assert answer.status_code == (200 if path in OPEN_TO_ALL else 401), path
+    assert {path for _, path in asked} > OPEN_TO_ALL
+
+
+def test_a_key_without_the_model_or_the_target_is_403_and_nothing_is_sent(standins: Standins, key_file: Path) -> None:
+    standins.clear()
+    narrow = create(key_file, "narrow", models=[MODELS["gemini"]], targets=["gemini"])
+    config = {"externalProviders": providers(standins), "access": {"apiKeysFile": str(key_file)}}
+    with running_router(config) as router:
+        for header in ({"Authorization": f"Bearer {narrow}"}, {"x-api-key": narrow}, {"api-key": narrow}):
+            refused = [
+                router.chat(model=MODELS["openai"], headers=header),
+                router.chat(model=MODELS["gemini"], headers=header | {"X-LLM-Target": "openai"}),
+            ]
+            assert {answer.status_code for answer in refused} <= {403, 404}, [answer.text for answer in refused]
+    assert not any(standin.requests() for standin in (standins.openai, standins.anthropic, standins.gemini))
 
 
 # ---------------------------------------------------------------- departing clients
