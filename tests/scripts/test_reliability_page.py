@@ -29,7 +29,7 @@ def named(proof: str) -> list[tuple[str, str]]:
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def names_in(path: str) -> frozenset[str]:
     """What pytest collects from a file: functions, and classes of hypothesis's state machines."""
     tree = ast.parse((ROOT / path).read_text())
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -48,11 +48,11 @@ def test_a_case_names_tests_that_exist_or_a_reason(row: Row) -> None:
         assert named(proof), "name a test, or say why there is none"
         assert re.sub(r"`[^`]+`|, ", "", proof) == "", "tests only, or a reason first"
     for path, test in named(proof):
-        assert test in tests_in(path), f"{path} has no {test}"
+        assert test in names_in(path), f"{path} has no {test}"
 
 
 def test_the_scenarios_of_the_page_are_those_of_the_suite() -> None:
-    suite = tests_in("tests/e2e/test_failover_scenarios.py")
+    suite = names_in("tests/e2e/test_failover_scenarios.py")
     listed = re.findall(r"\bS(\d\d)\b", PAGE.read_text().partition("## Figures")[0])
     assert sorted(set(listed)) == sorted({name[6:8] for name in suite if re.match(r"test_s\d\d_", name)})
     assert len(set(listed)) == 16
