@@ -42,7 +42,8 @@ class ProviderMetrics(Struct, frozen=True, kw_only=True):
 class Registered:
     """``clock`` is monotonic seconds, ``unix_time`` the wall clock.
 
-    Each one has a board of its own, so that registering another leaves what is known of it alone.
+    Each one has a board of its own, so that registering another leaves what is known of it alone. A cooldown is as long
+    as it was said to be: there are no other processes whose probes it should keep clear of.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Registered:
         self.provider, self.target = provider, target
         self._clock, self._unix_time = clock, unix_time
         self._board = Board([target], clock)
-        self._standing = Standing(target, self._board, breaker, Latency(), clock)
+        self._standing = Standing(target, self._board, breaker, Latency(), clock, chance=lambda: 0.5)
         self._health = HealthRecord()
         self._requests = self._failures = self._tokens = self._unpriced = 0
         self._cost_usd = 0.0

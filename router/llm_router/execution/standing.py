@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping
 
 from ..config.schema import CircuitBreaker, Latency
@@ -55,11 +56,13 @@ class Standing:
         latency: Latency,
         clock: Callable[[], float],
         load: PoolLoad | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        """``chance`` gives 0 to 1; it spreads the times for which breakers are open."""
         self.made_for = (target, breaker, latency)
         self._load = load
         self._name, self._board, self._clock = target.name, board, clock
-        self._breaker = Breaker(breaker)
+        self._breaker = Breaker(breaker, chance)
         self._first_token = LatencyWindow(latency.window, latency.percentile)
         self._total = LatencyWindow(latency.window, latency.percentile)
         self._window_s = latency.window
