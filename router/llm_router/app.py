@@ -37,10 +37,12 @@ from .errors import ConfigError, Problem
 from .execution.generation import Generation
 from .execution.meaning import RELEARN_S
 from .graph import Surroundings, build
+from .signals.memory import memory_share
 from .signals.polling import poll_forever
 
 TICK_S = 1.0
-"""How soon what time alone changes is seen: slow samples leave the window, nodes cost rent."""
+"""How soon what time alone changes is seen: slow samples leave the window, nodes cost rent, memory runs
+short."""
 
 logger = logging.getLogger("llm_router.app")
 
@@ -133,6 +135,9 @@ class RouterApp:
     async def _reckon_rents(self) -> None:
         self._generation.rents.tick()
 
+    async def _look_at_memory(self) -> None:
+        self._generation.load.memory_share = memory_share(processes=self._loaded.config.server.workers)
+
     async def prepare(self, load: Callable[[], Loaded]) -> Prepared:
         """All of a reload that can fail; nothing has changed yet. Raises ``ConfigError``. The result is either taken
         over or dropped."""
@@ -204,6 +209,7 @@ class RouterApp:
             polls.append(poll_forever(meaning.name, lambda: RELEARN_S, meaning.poll))
         polls.append(poll_forever("latencies", lambda: TICK_S, self._forget_old_latencies))
         polls.append(poll_forever("rents", lambda: TICK_S, self._reckon_rents))
+        polls.append(poll_forever("memory", lambda: TICK_S, self._look_at_memory))
         self._polls = [asyncio.create_task(poll) for poll in polls]
 
     async def _stop_polls(self) -> None:

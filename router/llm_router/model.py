@@ -154,7 +154,8 @@ class View(Struct, frozen=True, kw_only=True):
 
     ``p95_latency_ms`` is the configured percentile of the time to the first content, ``p95_total_ms`` that of the time
     to the end of the answer, both over the configured window; they hold until ``latency_until``, when the newest
-    sample leaves it.
+    sample leaves it. ``back_at`` is when it was last seen to be back after it was away or broken, ``failed_at`` when an
+    attempt last failed, ``probed_at`` when one was last sent although its breaker was not closed.
     """
 
     target: Target
@@ -164,6 +165,9 @@ class View(Struct, frozen=True, kw_only=True):
     retry_reason: str = ""
     probing: bool = False
     limited: tuple[Limited, ...] = ()
+    back_at: float = float("-inf")
+    failed_at: float = float("-inf")
+    probed_at: float = float("-inf")
     p95_latency_ms: float | None = None
     p95_total_ms: float | None = None
     first_token_ms: float | None = None
@@ -293,7 +297,8 @@ class Demand(Struct, frozen=True, kw_only=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """The ordered targets, the rejected ones with reasons, and the estimates. ``baseline`` is the cheapest external
     target that satisfies the requirements: what savings are measured against, ``None`` if there is none. ``demand`` is
-    there where the router has a say in how many nodes a pool has."""
+    there where the router has a say in how many nodes a pool has. A ``buffered`` answer is streamed only once it is
+    complete."""
 
     strategy: str
     rule: str | None
@@ -302,6 +307,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejection, ...]
     baseline: Target | None = None
     demand: Demand | None = None
+    buffered: bool = False
 
 
 # ---------------------------------------------------------------- what a pool says of itself

@@ -90,6 +90,7 @@ def public_site(app: RouterApp, server: Server, socket: socket.socket) -> Site:
         tls=_tls(server.tls),
         header_timeout_s=server.header_timeout,
         idle_timeout_s=server.idle_timeout,
+        stall_timeout_s=min(Site.stall_timeout_s, server.write_timeout),
     )
 
 

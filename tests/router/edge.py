@@ -7,6 +7,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -40,24 +41,29 @@ async def serving(app: ASGIApp, **site: Any) -> AsyncIterator[Address]:
 
 
 @contextlib.contextmanager
-def served(app: ASGIApp, **site: Any) -> Iterator[Address]:
-    """As ``serving``, in a thread of its own: one server for many tests that only talk to it."""
-    started: queue.Queue[tuple[Address, Callable[[], object]]] = queue.Queue()
+def in_thread(context: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """What the context gives, with the context itself open on a loop in a thread of its own."""
+    started: queue.Queue[tuple[T, Callable[[], object]]] = queue.Queue()
 
     async def main() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        async with serving(app, **site) as address:
-            started.put((address, lambda: loop.call_soon_threadsafe(stop.set)))
+        async with context as given:
+            started.put((given, lambda: loop.call_soon_threadsafe(stop.set)))
             await stop.wait()
 
     thread = threading.Thread(target=lambda: run(main()))
     thread.start()
-    address, end = started.get(timeout=10)
+    given, end = started.get(timeout=10)
     try:
-        yield address
+        yield given
     finally:
         end()
         thread.join(10)
+
+
+def served(app: ASGIApp, **site: Any) -> AbstractContextManager[Address]:
+    """As ``serving``, in a thread of its own: one server for many tests that only talk to it."""
+    return in_thread(serving(app, **site))
 
 
 @dataclass(frozen=True)

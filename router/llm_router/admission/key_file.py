@@ -28,6 +28,7 @@ from ..config.secrets import KeepReferences
 from ..config.yaml_writer import dump
 from ..errors import ConfigError, Problem
 from .keys import RANDOM_BYTES, ApiKey, digest, make_key
+from .load import Criticality
 
 HEADER = "# API keys: digests only. llm-router keys rewrites the whole file.\n"
 
@@ -44,6 +45,9 @@ class KeyEntry(Base):
     strategies: Annotated[tuple[Strategy, ...], "Those that X-LLM-Strategy may ask for; [] for none."] | None = None
     tags: tuple[Tag, ...] = ()
     expires: str | None = None
+    criticality: Annotated[
+        Criticality, "Who is refused first under too much load: sheddable, then default, then critical."
+    ] = "default"
     limits: Annotated[RateLimit | None, "What may be used with it; above it 429."] = None
     budget: Annotated[Budget | None, "What may be spent with it; above it 402."] = None
 
@@ -66,6 +70,7 @@ def create(
     strategies: Collection[str] | None = None,
     tags: Collection[str] | None = None,
     expires: str | None = None,
+    criticality: Criticality = "default",
     limits: Mapping[str, int] | None = None,
     budget: Mapping[str, float] | None = None,
     random: Callable[[int], bytes] = secrets.token_bytes,
@@ -78,7 +83,7 @@ def create(
     """
     key = make_key(random(RANDOM_BYTES))
     scopes = {"models": models, "targets": targets, "strategies": strategies, "tags": tags}
-    data: dict[str, Any] = {"name": name, "sha256": digest(key), "expires": expires}
+    data: dict[str, Any] = {"name": name, "sha256": digest(key), "expires": expires, "criticality": criticality}
     data |= {section: stated for section, stated in (("limits", limits), ("budget", budget)) if stated}
     data |= {scope: sorted(names) for scope, names in scopes.items() if names is not None}
     with _locked(Path(path)) as file:
@@ -151,6 +156,7 @@ def _api_key(entry: KeyEntry) -> ApiKey:
         strategies=None if entry.strategies is None else frozenset(entry.strategies),
         tags=frozenset(entry.tags),
         expires=_expiry(entry.expires),
+        criticality=entry.criticality,
         limits=entry.limits,
         budget=entry.budget,
     )

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from ..config.schema import Budget, RateLimit
 from ..errors import ClientError
+from .load import Criticality
 
 RANDOM_BYTES = 32
 _PREFIX = "llmr_"
@@ -28,8 +29,8 @@ _KEY_HEADERS = (b"x-api-key", b"api-key")
 class ApiKey(Struct, frozen=True, kw_only=True):
     """One key without the key. ``None`` scopes allow everything; ``strategies`` are those that a request with
     it may ask for; ``tags`` are compliance tags that every request with
-    it requires; ``expires`` is the Unix time from which it is refused. ``limits`` and ``budget`` are what may be used
-    with it."""
+    it requires; ``expires`` is the Unix time from which it is refused; ``criticality`` is the highest that a
+    request with it may claim. ``limits`` and ``budget`` are what may be used with it."""
 
     name: str
     sha256: str
@@ -38,6 +39,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     strategies: frozenset[str] | None = None
     tags: frozenset[str] = frozenset()
     expires: float | None = None
+    criticality: Criticality = "default"
     limits: RateLimit | None = None
     budget: Budget | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -116,6 +117,9 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
         del signals["target"], signals["latency_until"]
         wait_s = signals.pop("retry_at") - now
         signals["limited"] = [limited.text for limited in view.limited if limited.until > now]
+        for moment in ("back_at", "failed_at", "probed_at"):
+            ago_s = now - signals.pop(moment)
+            signals[moment.replace("_at", "_ago_s")] = round(ago_s, 3) if math.isfinite(ago_s) else None
         lengths = signals["expected"]["output_tokens"].items()
         signals["expected"]["output_tokens"] = [
             {"key": key, "complexity_bucket": bucket, "tokens": tokens} for (key, bucket), tokens in lengths

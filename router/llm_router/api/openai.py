@@ -15,6 +15,7 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from ..admission.keys import ApiKey, authorise
+from ..admission.load import Criticality, overloaded
 from ..errors import AttemptFailed, ClientError, NoTarget, RouterError
 from ..execution.exchange import Exchange
 from ..execution.generation import Decided, Generation
@@ -59,6 +60,10 @@ class ChatDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         generation = self._generation()
+        with generation.load.request():
+            await self._answer(generation, scope, receive, send)
+
+    async def _answer(self, generation: Generation, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = generation.clock()
         request_id = str(uuid.uuid4())
         try:
@@ -121,6 +126,7 @@ async def ask(
     key = None if generation.keys is None else authorise(generation.keys, headers, generation.unix_time())
     asked = read_requirements(headers, key, generation.vocabulary)
     server = generation.loaded.config.server
+    _check_load(generation, asked.criticality)
     _check_media_type(headers)
     announced = announced_bytes(headers)
     if announced is not None and announced > server.max_body:
@@ -292,6 +298,13 @@ async def _refuse(send: Send, request_id: str, error: RouterError, exchange: Exc
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
     return status
+
+
+def _check_load(generation: Generation, criticality: Criticality) -> None:
+    cause = generation.load.too_much_for(criticality, generation.loaded.config.server.max_requests)
+    if cause is not None:
+        generation.metrics.shed(criticality, cause)
+        raise overloaded(cause)
 
 
 def _check_media_type(headers: list[tuple[bytes, bytes]]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..admission.keys import ApiKey
+from ..admission.load import ORDER, Criticality, lower
 from ..config.regions import near_names, within
 from ..errors import ClientError
 from ..model import Requirements
@@ -31,6 +32,7 @@ class Asked(Struct, frozen=True):
     session: str | None = None
     client_region: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    criticality: Criticality = "default"
 
 
 def read_requirements(headers: Headers, key: ApiKey | None, vocabulary: Vocabulary) -> Asked:
@@ -48,10 +50,18 @@ def read_requirements(headers: Headers, key: ApiKey | None, vocabulary: Vocabula
         allowed_targets=key.targets if key else None,
     )
     strategy, session = given.pop("strategy", None) or None, given.pop("session", None) or None
+    criticality = _criticality(given.pop("criticality", None), key)
     if given:
         raise _bad(f"X-LLM-{min(given)}", "no such header is known; a misspelt requirement must not be ignored")
     _check_scope(strategy, key)
-    return Asked(requirements, strategy, session, _client_region(headers, vocabulary), _named(headers, vocabulary))
+    return Asked(
+        requirements,
+        strategy,
+        session,
+        _client_region(headers, vocabulary),
+        _named(headers, vocabulary),
+        criticality,
+    )
 
 
 def _tags(text: str, vocabulary: Vocabulary) -> frozenset[str]:
@@ -84,6 +94,17 @@ def _check_scope(strategy: str | None, key: ApiKey | None) -> None:
     allowed = ", ".join(sorted(key.strategies)) or "none"
     message = f"This API key does not cover the strategy {strategy!r}; it covers {allowed}."
     raise ClientError(403, "strategy_not_allowed", message, param="X-LLM-Strategy")
+
+
+def _criticality(text: str | None, key: ApiKey | None) -> Criticality:
+    """What the header claims, but no more than the key allows."""
+    allowed = "default" if key is None else key.criticality
+    if text is None:
+        return allowed
+    claimed = next((known for known in ORDER if known == text.lower()), None)
+    if claimed is None:
+        raise _bad("X-LLM-Criticality", f"expected one of {', '.join(ORDER)}, got {text[:40]!r}")
+    return claimed if key is None else lower(claimed, allowed)
 
 
 def _client_region(headers: Headers, vocabulary: Vocabulary) -> str | None:

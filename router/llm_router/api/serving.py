@@ -49,6 +49,7 @@ class Site:
     tls: ssl.SSLContext | None = None
     header_timeout_s: float = 10.0
     idle_timeout_s: float = 30.0
+    stall_timeout_s: float = 60.0
 
 
 def listen(host: str, port: int, *, path: str = "listen") -> socket.socket:
@@ -113,7 +114,11 @@ class _Server(uvicorn.Server):
 
 
 def _server(site: Site, drain_s: float) -> _Server:
-    protocol = bounded_protocol(header_timeout_s=site.header_timeout_s, idle_timeout_s=site.idle_timeout_s)
+    protocol = bounded_protocol(
+        header_timeout_s=site.header_timeout_s,
+        idle_timeout_s=site.idle_timeout_s,
+        stall_timeout_s=site.stall_timeout_s,
+    )
     tls = site.tls
     return _Server(
         uvicorn.Config(

@@ -36,6 +36,12 @@ def keys() -> None:
 @click.option("--strategies", callback=names, help="Only these may be asked for with X-LLM-Strategy; '' for none.")
 @click.option("--tags", callback=names, help="Compliance tags that every request with this key requires.")
 @click.option("--expires", help="Last moment of use, ISO 8601.")
+@click.option(
+    "--criticality",
+    type=click.Choice(["sheddable", "default", "critical"]),
+    default="default",
+    help="Who is refused first under too much load.",
+)
 @click.option("--rpm", type=int, help="Requests in a minute.")
 @click.option("--tpm", type=int, help="Tokens in a minute, prompts and answers together.")
 @click.option("--concurrency", type=int, help="Requests at a time.")

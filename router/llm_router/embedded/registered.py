@@ -42,7 +42,8 @@ class ProviderMetrics(Struct, frozen=True, kw_only=True):
 class Registered:
     """``clock`` is monotonic seconds, ``unix_time`` the wall clock.
 
-    Each one has a board of its own, so that registering another leaves what is known of it alone.
+    Each one has a board of its own, so that registering another leaves what is known of it alone. A cooldown is as long
+    as it was said to be: there are no other processes whose probes it should keep clear of.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Registered:
         self.provider, self.target = provider, target
         self._clock, self._unix_time = clock, unix_time
         self._board = Board([target], clock)
-        self._standing = Standing(target, self._board, breaker, Latency(), clock)
+        self._standing = Standing(target, self._board, breaker, Latency(), clock, chance=lambda: 0.5)
         self._health = HealthRecord()
         self._requests = self._failures = self._tokens = self._unpriced = 0
         self._cost_usd = 0.0
@@ -75,16 +76,16 @@ class Registered:
             self._requests += 1
             raise
         except AttemptFailed as failure:
-            self._failed(failure)
+            self._failed(failure, started)
             raise verdict([Tried(choice, failure.reason, None, failure)]) from failure
         except Exception as exc:
             # Whatever a program's own provider raises: it did not answer.
-            self._failed(UpstreamBroken(f"{type(exc).__name__}: {exc}"))
+            self._failed(UpstreamBroken(f"{type(exc).__name__}: {exc}"), started)
             raise
         else:
             took_ms = (self._clock() - started) * 1000
             self._requests += 1
-            self._standing.succeeded(took_ms, took_ms)
+            self._standing.succeeded(took_ms, took_ms, started)
             self._account(answer)
             return answer
         finally:
@@ -121,10 +122,10 @@ class Registered:
             available=view.health != "unhealthy" and view.retry_at <= self._clock(),
         )
 
-    def _failed(self, failure: AttemptFailed) -> None:
+    def _failed(self, failure: AttemptFailed, since: float) -> None:
         self._requests += 1
         self._failures += 1
-        self._standing.failed(failure)
+        self._standing.failed(failure, since)
 
     def _account(self, answer: object) -> None:
         usage: Usage | None = from_openai(answer.get("usage")) if isinstance(answer, Mapping) else None

@@ -29,8 +29,9 @@ class IntelligentRouter:
 
     ``health_check_interval`` and ``failover_cooldown`` are seconds: how often providers that can say so are asked
     whether they are well, and how long one that failed ``failure_threshold`` times in a row is left alone (longer each
-    time in a row, at most 300 s; then one request at a time tries it). ``clock`` is monotonic, ``unix_time`` the wall
-    clock. Health is polled from the first request on, until ``aclose`` or the end of ``async with``.
+    time in a row, at most 300 s; then one request at a time tries it, and one a second where nobody else is left).
+    ``clock`` is monotonic, ``unix_time`` the wall clock. Health is polled from the first request on, until ``aclose``
+    or the end of ``async with``.
     """
 
     def __init__(

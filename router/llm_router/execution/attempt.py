@@ -50,7 +50,7 @@ class Attempt:
         self._answer: Answer | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._usage: Usage | None = None
-        self._content_pieces = 0
+        self._content_pieces = self._received = 0
         self._terminal = False
         self._failure: AttemptFailed | None = None
 
@@ -83,6 +83,13 @@ class Attempt:
             if pieces:
                 return pieces
         return []
+
+    async def rest(self, most_bytes: int) -> list[Piece]:
+        """What comes until the end of the answer, or until it is ``most_bytes`` long. Raises ``AttemptFailed``."""
+        pieces: list[Piece] = []
+        while self._received < most_bytes and (more := await self.more()):
+            pieces += more
+        return pieces
 
     async def whole(self, chat: ChatRequest, request_id: str, reading_s: float | None = None) -> bytes:
         """Send without streaming, and read the whole answer: a validated ``chat.completion`` as it came. It is silent
@@ -138,6 +145,7 @@ class Attempt:
     async def _next(self, answer: Answer) -> list[Piece]:
         with self._deadlines:
             data = await answer.some()
+        self._received += len(data)
         pieces: list[Piece] = []
         try:
             for piece in self._understood(data):

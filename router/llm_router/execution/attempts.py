@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from ..config.schema import Failover, Timeouts
-from ..errors import AttemptFailed, NotSent, TargetFull
+from ..errors import AttemptFailed, ConnectFailed, NotSent, TargetFull
 from ..model import Choice
 from ..pricing.estimate import expected_input_tokens
 from ..routing.room import first_token_s
@@ -28,6 +28,10 @@ from .settle import actual_usd
 from .standing import Standing
 from .verdict import verdict
 
+MAX_BUFFERED_BYTES = 4 * 1024 * 1024
+"""How much of a buffered answer is held back; what is longer is committed there, and streamed live from then on."""
+NO_WORK = (NotSent, ConnectFailed)
+"""Nobody had any work with such an attempt, so what follows it multiplies no load and needs no budget."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.25, 2.0
 
 
@@ -56,12 +60,15 @@ class Attempts:
         self._metrics, self._clock, self._sleep, self._chance = metrics, clock, sleep, chance
 
     async def stream(self, exchange: Exchange) -> tuple[Attempt, list[Piece]]:
-        """An attempt whose first content has come, with all that came until then. The caller must end it with
-        ``succeeded``, ``interrupted`` or ``abandoned``. Raises the verdict when nobody answers."""
+        """An attempt whose first content has come, or for a buffered answer all of it, with what came until then. The
+        caller must end it with ``succeeded``, ``interrupted`` or ``abandoned``. Raises the verdict when nobody
+        answers."""
         held: list[Piece] = []
 
         async def opened(attempt: Attempt) -> None:
             held[:] = await attempt.open(exchange.chat, exchange.request_id)
+            if exchange.decision.buffered:
+                held.extend(await attempt.rest(MAX_BUFFERED_BYTES))
 
         return await self._until_one_answers(exchange, opened), held
 
@@ -97,12 +104,12 @@ class Attempts:
         first_content_at = attempt.first_content_at
         waited_ms = None if first_content_at is None else (first_content_at - attempt.started_at) * 1000
         total_ms = (self._clock() - attempt.started_at) * 1000
-        self._standings[attempt.choice.target.name].succeeded(waited_ms, total_ms)
+        self._standings[attempt.choice.target.name].succeeded(waited_ms, total_ms, attempt.started_at)
 
     def interrupted(self, exchange: Exchange, failure: AttemptFailed) -> None:
         """The running attempt failed after the commit point: no other may follow."""
         attempt = self._end(exchange, failure.reason, failure)
-        self._standings[attempt.choice.target.name].failed(failure)
+        self._standings[attempt.choice.target.name].failed(failure, attempt.started_at)
 
     def abandoned(self, exchange: Exchange) -> None:
         """The caller left: nobody's fault, so the target's standing does not change."""
@@ -124,7 +131,7 @@ class Attempts:
                 except AttemptFailed as failure:
                     self.interrupted(exchange, failure)
                     following = plan.after(choice, failure, self._usable)
-                    if following is None or not (isinstance(failure, NotSent) or may_follow_up()):
+                    if following is None or not (isinstance(failure, NO_WORK) or may_follow_up()):
                         raise verdict(exchange.trail) from failure
                     if following is choice:
                         await self._sleep(self._backoff_s(len(exchange.trail)))

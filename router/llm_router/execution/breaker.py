@@ -1,26 +1,39 @@
 """The circuit breaker of one target: a state machine that is fed a clock.
 
-Closed until ``failure_threshold`` failures in a row; then open for ``timeout`` × the number of times in a row it
-opened (at most 300 s); then half-open: one probe at a time, ``success_threshold`` successes close it, one failure opens
-it again. Cooling (429, Retry-After) is apart from it: it says "later", not "broken", and counts as no failure.
+Closed until ``failure_threshold`` failures in a row, or until half of at least four times as many outcomes in half a
+minute were failures; then open for ``timeout`` × the number of times in a row it opened, ± 10 % so that targets which
+fell together are not probed together, and at most 300 s; then half-open: one probe at a time, ``success_threshold``
+successes close it, one failure opens it again. Cooling (429, Retry-After) is apart from it: it says "later", not
+"broken", and counts as no failure.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Literal
 
 from ..config.schema import CircuitBreaker
+from .failure_rate import FailureRate
 
 MAX_OPEN_S = 300.0
+JITTER = 0.10
+LEAST_OUTCOMES = 4
+"""Times ``failure_threshold``: so many outcomes it takes to judge by their share."""
 BreakerState = Literal["closed", "open", "half_open"]
 
 
 class Breaker:
-    def __init__(self, settings: CircuitBreaker) -> None:
-        self._settings = settings
+    """``chance`` gives 0 to 1. ``since`` is when the attempt began whose outcome is told: what began before the breaker
+    opened is stale news, and changes nothing."""
+
+    def __init__(self, settings: CircuitBreaker, chance: Callable[[], float] = random.random) -> None:
+        self._settings, self._chance = settings, chance
         self._failures = self._successes = self._opened = 0
+        self._opened_at = float("-inf")
         self._open_until: float | None = None
         self._cooling_until = 0.0
+        self._rate = FailureRate(LEAST_OUTCOMES * settings.failure_threshold)
 
     def state(self, now: float) -> BreakerState:
         if self._open_until is None:
@@ -39,27 +52,36 @@ class Breaker:
         """Whether it is open or half-open: then a target takes one request at a time, as a probe."""
         return self._open_until is not None
 
-    def succeeded(self, now: float) -> None:
+    def succeeded(self, now: float, since: float) -> None:
+        if since < self._opened_at:
+            return
         self._failures = 0
         if self._open_until is None:
+            self._rate.add(now, failed=False)
             return
-        if now < self._open_until:
-            return  # an attempt from before it opened: stale news
+        self._open_until = min(self._open_until, now)  # a probe out of turn got through
         self._successes += 1
         if self._successes >= self._settings.success_threshold:
             self._open_until = None
             self._opened = self._successes = 0
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, since: float) -> None:
         state = self.state(now)
-        if state == "open":
+        if state == "open" or since < self._opened_at:
             return
         self._failures += 1
-        if state == "half_open" or self._failures >= self._settings.failure_threshold:
-            self._opened += 1
-            self._failures = self._successes = 0
-            self._open_until = now + min(self._settings.timeout * self._opened, MAX_OPEN_S)
+        self._rate.add(now, failed=True)
+        if state == "half_open" or self._failures >= self._settings.failure_threshold or self._rate.too_high():
+            self._open(now)
 
     def cool(self, now: float, for_s: float) -> None:
         """Leave the target alone for a while; a shorter wait never shortens a longer one."""
         self._cooling_until = max(self._cooling_until, now + for_s)
+
+    def _open(self, now: float) -> None:
+        self._opened += 1
+        self._failures = self._successes = 0
+        self._rate.forget()
+        self._opened_at = now
+        spread = 1 - JITTER + 2 * JITTER * self._chance()
+        self._open_until = now + min(self._settings.timeout * self._opened * spread, MAX_OPEN_S)

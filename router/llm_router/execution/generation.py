@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..admission.keys import KeyRing
+from ..admission.load import Load
 from ..config.load import Loaded
 from ..model import Decision, Target
 from ..pricing.ledger import Ledger
@@ -66,6 +67,7 @@ class Generation:
     ledger: Ledger
     journal: Journal | None
     metrics: Metrics
+    load: Load
     clock: Callable[[], float]
     unix_time: Callable[[], float]
     vocabulary: Vocabulary

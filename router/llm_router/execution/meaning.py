@@ -120,15 +120,16 @@ class Meaning:
             return "not_allowed", None
         if self._breaker.state(self._clock()) == "open":
             return "breaker_open", None
+        began = self._clock()
         try:
             async with asyncio.timeout(self._timeout_s):
                 embedded = await embedder.embed([text[:SCANNED_CHARACTERS]], request_id)
             cosines = self.meanings(embedded.vectors[0])
         except (AttemptFailed, TimeoutError, ValueError) as failure:
-            self._breaker.failed(self._clock())
+            self._breaker.failed(self._clock(), began)
             self._trouble.is_(f"{embedder.target.name} embeds no prompts, letters count: {_why(failure)}")
             return "timeout" if isinstance(failure, TimeoutError) else "failed", None
-        self._breaker.succeeded(self._clock())
+        self._breaker.succeeded(self._clock(), began)
         self._trouble.ends()
         return "ok", Belonging(self._categories.meant(cosines), self._booked(embedder, embedded.usage))
 

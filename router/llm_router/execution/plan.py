@@ -79,6 +79,7 @@ class Plan:
         if failure.code in NEVER_ROUTED_AROUND:
             return True
         retried = failure.status in self._failover.retry_codes or failure.status in OPERATORS_FAULT
+        retried = retried or failure.status < 400  # a redirect, or success without an answer
         return not retried and not failure.quota
 
     def _worth_repeating(self, failure: AttemptFailed) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping
 
 from ..config.schema import CircuitBreaker, Latency
@@ -55,11 +56,13 @@ class Standing:
         latency: Latency,
         clock: Callable[[], float],
         load: PoolLoad | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        """``chance`` gives 0 to 1; it spreads the times for which breakers are open."""
         self.made_for = (target, breaker, latency)
         self._load = load
         self._name, self._board, self._clock = target.name, board, clock
-        self._breaker = Breaker(breaker)
+        self._breaker = Breaker(breaker, chance)
         self._first_token = LatencyWindow(latency.window, latency.percentile)
         self._total = LatencyWindow(latency.window, latency.percentile)
         self._window_s = latency.window
@@ -86,13 +89,19 @@ class Standing:
         self._pending += 1
         self._probes += probe
         self._post_load()
+        if probe:
+            self._board.post(self._name, probed_at=self._clock())
         place = None if self._load is None else self._load.enter(prompt_tokens)
         return Slot(lambda: self._give_back(probe), place)
 
-    def succeeded(self, first_token_ms: float | None, total_ms: float | None = None) -> None:
-        """An answer is complete: how long its first content took, and all of it, where that is known."""
+    def succeeded(self, first_token_ms: float | None, total_ms: float | None, since: float) -> None:
+        """The answer to an attempt that began at ``since`` is complete: how long its first content took, and all of it,
+        where that is known."""
         now = self._clock()
-        self._breaker.succeeded(now)
+        tripped = self._breaker.tripped
+        self._breaker.succeeded(now, since)
+        if tripped and not self._breaker.tripped:
+            self._board.post(self._name, back_at=now)
         if first_token_ms is not None:
             self._first_token.add(now, first_token_ms)
         if total_ms is not None:
@@ -115,15 +124,20 @@ class Standing:
             latency_until=self._posted_at + self._window_s,
         )
 
-    def failed(self, failure: AttemptFailed) -> None:
+    def failed(self, failure: AttemptFailed, since: float) -> None:
+        """An attempt that began at ``since`` failed."""
         now = self._clock()
         if isinstance(failure, UpstreamRefused):
-            self._refused(failure, now)
+            self._refused(failure, now, since)
         elif not isinstance(failure, NotSent):
-            self._breaker.failed(now)
+            self._broke(now, since)
         self._post_breaker()
 
-    def _refused(self, failure: UpstreamRefused, now: float) -> None:
+    def _broke(self, now: float, since: float) -> None:
+        self._breaker.failed(now, since)
+        self._board.post(self._name, failed_at=now)
+
+    def _refused(self, failure: UpstreamRefused, now: float, since: float) -> None:
         if failure.quota or failure.status in OPERATOR_STATUSES:
             self._breaker.cool(now, OPERATOR_COOLING_S)
             return
@@ -131,7 +145,7 @@ class Standing:
             self._breaker.cool(now, min(failure.retry_after_s or RATE_LIMIT_COOLING_S, MAX_COOLING_S))
             return
         if failure.status >= 500 or failure.status == 408:
-            self._breaker.failed(now)
+            self._broke(now, since)
             if failure.retry_after_s:
                 self._breaker.cool(now, min(failure.retry_after_s, MAX_COOLING_S))
 

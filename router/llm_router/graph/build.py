@@ -10,6 +10,7 @@ from msgspec import structs
 
 from ..admission.key_file import load_keys
 from ..admission.keys import KeyRing
+from ..admission.load import Load
 from ..config.findings import meant
 from ..config.load import Loaded
 from ..config.schema import Config
@@ -139,6 +140,7 @@ def build(
         ledger=around.ledger,
         journal=around.journal,
         metrics=around.metrics,
+        load=previous.load if previous is not None else Load(),
         clock=around.clock,
         unix_time=around.unix_time,
         vocabulary=vocabulary,

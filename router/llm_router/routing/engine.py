@@ -12,6 +12,7 @@ from msgspec import Struct
 from ..config.schema import Config
 from ..model import Choice, Decision, Demand, Facts, PoolView, Rejection, Snapshot, Target, View
 from ..pricing.estimate import estimate
+from . import panic
 from .demand import demand_of
 from .policy import SHORTCUTS, Policy
 from .refusal import refusal, unknown_strategy, unknown_target
@@ -29,6 +30,7 @@ from .requirements import (
     reject,
 )
 from .rules import Rule, compile_rules, first_match, leading
+from .slow_start import passed_over
 from .strategies import STRATEGIES, Candidate, Order, Situation, Strategy
 from .strategies.base import ASLEEP
 from .targets import baseline_target, declared_models, default_target, last_resort, route_targets
@@ -58,6 +60,8 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]], *, awai
         rules=compile_rules(config.rules),
         unsupported=unsupported,
         awaiting_clusters=awaiting_clusters,
+        buffered=router.failover.mid_stream == "buffer",
+        slow_start_s=router.failover.slow_start,
     )
 
 
@@ -84,9 +88,11 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
         route=policy.routes.get(facts.model) or policy.default_target,
         turn=turn,
     )
-    order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy)
+    order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy, snapshot.now, turn)
     demand = _demand(verdict, order, name, situation) if _is_elastic(snapshot) else None
     if len(verdict.asleep) == len(verdict.candidates):
+        order = _panicking(verdict, rule, facts, snapshot)
+    if not order:
         raise refusal(facts, snapshot, policy, verdict.rejected, demand)
     return Decision(
         strategy=name,
@@ -96,6 +102,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
         rejected=tuple(verdict.rejected),
         baseline=verdict.baseline,
         demand=demand,
+        buffered=policy.buffered if rule is None or rule.buffered is None else rule.buffered,
     )
 
 
@@ -172,15 +179,29 @@ _STILL_COMPARABLE = PASSING | {"external_disabled"}
 
 def _narrow(verdict: _Verdict, rule: Rule) -> None:
     """A rule that says who follows leaves nobody else."""
-    if rule.followers is None:
-        return
     for name, candidate in list(verdict.candidates.items()):
-        if not rule.names(candidate.view.target):
+        if not _leaves(rule, candidate.view.target):
             del verdict.candidates[name]
             if name not in verdict.asleep:
                 verdict.rejected.append(Rejection(name, RULE, f"{rule.name} lets others answer"))
             verdict.asleep.discard(name)
-    verdict.outside = [candidate for candidate in verdict.outside if rule.names(candidate.view.target)]
+    verdict.outside = [candidate for candidate in verdict.outside if _leaves(rule, candidate.view.target)]
+
+
+def _leaves(rule: Rule | None, target: Target) -> bool:
+    return rule is None or rule.followers is None or rule.names(target)
+
+
+def _panicking(verdict: _Verdict, rule: Rule | None, facts: Facts, snapshot: Snapshot) -> Order:
+    """Who answers after all, because nobody else can and it is time to look; nobody where it is not."""
+    tripped = {rejection.target for rejection in verdict.rejected if rejection.code == panic.TRIPPED}
+    views = [view for view in snapshot.views if view.target.name in tripped and _leaves(rule, view.target)]
+    probe = panic.probe(views, snapshot.now)
+    if probe is None:
+        return []
+    candidate = verdict.candidates[probe.target.name] = _candidate(probe, facts, snapshot)
+    verdict.rejected = [rejection for rejection in verdict.rejected if rejection.target != probe.target.name]
+    return [(candidate, panic.REASON)]
 
 
 def _candidate(view: View, facts: Facts, snapshot: Snapshot) -> Candidate:
@@ -221,16 +242,20 @@ def _ordered(allowed: Mapping[str, Candidate], rule: Rule | None, strategy: Stra
     return order + strategy(others, situation) if others else order
 
 
-def _put_back(order: Order, policy: Policy) -> Order:
-    """The same order, with targets that are slow or busy just now behind the others, and the last resort behind all.
+def _put_back(order: Order, policy: Policy, now: float, turn: Turn) -> Order:
+    """The same order, with targets that are slow or busy just now, or have only just come back, behind the others, and
+    the last resort behind all.
 
     A last resort that is first because a rule says so stays there.
     """
+    if len(order) == 1:
+        return order
 
     def rank(entry: tuple[Candidate, str]) -> tuple[bool, bool]:
         candidate, reason = entry
         last = candidate.view.target.name in policy.last_resort and not reason.startswith("rule:")
-        return last, _is_strained(candidate.view, policy)
+        strained = _is_strained(candidate.view, policy) or passed_over(candidate.view, now, policy.slow_start_s, turn)
+        return last, strained
 
     return sorted(order, key=rank)
 

@@ -22,7 +22,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     the targets that come after all others. ``rules`` come in the order in which they are tried. Thresholds are those of
     the configuration; ``first_token_margin`` is the share of a latency limit within which the first token must be
     predicted. ``awaiting_clusters`` is true while discovery has not said which clusters there are. ``baseline`` names
-    the target that savings are measured against, ``None``: the cheapest."""
+    the target that savings are measured against, ``None``: the cheapest. ``buffered`` says whether streams are held
+    back until they are complete, where a rule does not say otherwise."""
 
     strategy: str = "hybrid"
     cluster_usd_per_1k_threshold: float = 0.01
@@ -38,6 +39,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     unsupported: Mapping[str, frozenset[str]] = {}
     awaiting_clusters: bool = False
+    buffered: bool = False
+    slow_start_s: float = 60.0
 
     def first_token_limit_s(self, facts: Facts) -> float:
         """By when a pool must be predicted to answer this request, or it is not asked."""

@@ -55,8 +55,12 @@ class Board:
         return self._views.get(target)
 
     def post(self, target: str, **changes: Any) -> None:
-        """Replace these fields of the target's view."""
-        self._views[target] = view = msgspec.structs.replace(self._views[target], **changes)
+        """Replace these fields of the target's view. Who was away and is there again is back from now on."""
+        old = self._views[target]
+        view = msgspec.structs.replace(old, **changes)
+        if _there(view) and not _there(old):
+            view = msgspec.structs.replace(view, back_at=self._clock())
+        self._views[target] = view
         self._latency_until = min(self._latency_until, view.latency_until)
         self._taken = None
 
@@ -97,3 +101,7 @@ class Board:
                 self._views[name] = msgspec.structs.replace(view, **_UNMEASURED)
         self._latency_until = min((view.latency_until for view in self._views.values()), default=math.inf)
         self._taken = None
+
+
+def _there(view: View) -> bool:
+    return view.state == "up" and view.health != "unhealthy"

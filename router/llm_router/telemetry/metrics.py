@@ -78,6 +78,7 @@ class Metrics:
             "llm_router_external_requests_total", "Requests to providers.", "provider", "model", "status"
         )
         self._failovers = counter("llm_router_failovers_total", "Follow-up attempts.", "from", "to", "reason")
+        self._shed = counter("llm_router_shed_requests_total", "Requests refused for load.", "criticality", "cause")
         self._circuit = gauge("llm_router_circuit_state", "0 closed, 1 half-open, 2 open.", "target")
         self._queue_depth = gauge("llm_router_queue_depth", "Requests waiting in the cluster.", "cluster")
         self._pending = gauge("llm_router_pending_requests", "Attempts in flight.", "target")
@@ -146,6 +147,9 @@ class Metrics:
 
     def failover(self, source: Target, to: Target, reason: str) -> None:
         self._failovers.labels(source.name, to.name, reason).inc()
+
+    def shed(self, criticality: str, cause: str) -> None:
+        self._shed.labels(criticality, cause).inc()
 
     def answered(self, target: Target | None, status: int, duration_s: float, first_token_s: float | None) -> None:
         name = target.name if target is not None else ""

@@ -159,4 +159,4 @@ def test_reloads_at_the_same_time_leave_one_set_of_polls(router: Running) -> Non
     async def polls() -> int:
         return sum("poll_forever" in repr(task) for task in asyncio.all_tasks())
 
-    assert router.run(polls()) == len(router.app.generation().watches) + 2
+    assert router.run(polls()) == len(router.app.generation().watches) + 3

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from llm_router.admission.key_file import create
+from llm_router.api.health import health_routes
+from llm_router.api.metrics import metrics_route
+from llm_router.api.models import model_routes
+from llm_router.api.openai import PATH as CHAT_PATH
+from llm_router.api.route import route_routes
 from llm_router.demo.standins.delivery import Pace
 from tests.router.routers import MODELS, Running, providers, running_router
 from tests.router.standins import Standins, running_standins
@@ -61,6 +67,59 @@ def test_bad_bodies_are_refused_in_openais_shape(router: Running, body: bytes, s
     assert set(error) >= {"message", "type", "param", "code"}
     assert answer.headers["x-llm-router-request-id"]
     assert router.chat().status_code == 200
+
+
+_HEAD = b'{"model":"auto","messages":[{"role":"user","content":"x"}]'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(_HEAD + b',"metadata":' + b"[" * 10_000 + b"]" * 10_000 + b"}", id="10 000 deep"),
+        pytest.param(_HEAD + b"".join(b',"k%d":1' % n for n in range(3_000)) + b',"k7":2}', id="one of 3000 twice"),
+        pytest.param(_HEAD + b',"temperature":NaN}', id="NaN"),
+        pytest.param(_HEAD + b',"temperature":-Infinity}', id="infinity"),
+        pytest.param(_HEAD + b',"user":"\\ud800"}', id="lone surrogate"),
+        pytest.param(b"\xef\xbb\xbf" + _HEAD + b"}", id="byte order mark"),
+        pytest.param(_HEAD + b',"max_tokens":' + b"9" * 5_000 + b"}", id="huge number"),
+        pytest.param(_HEAD + b',"user":"\xff\xfe"}', id="no UTF-8"),
+        pytest.param(_HEAD + b"}" + _HEAD + b"}", id="two documents"),
+    ],
+)
+def test_json_that_no_two_parsers_agree_on_is_refused_quickly(router: Running, standins: Standins, body: bytes) -> None:
+    before = len(standins.anthropic.requests()) + len(standins.openai.requests()) + len(standins.gemini.requests())
+    began = time.monotonic()
+    answer = router.client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    assert time.monotonic() - began < 2.0
+    assert answer.status_code == 400, answer.text
+    after = len(standins.anthropic.requests()) + len(standins.openai.requests()) + len(standins.gemini.requests())
+    assert after == before
+
+
+def test_a_body_that_trickles_in_is_given_up_at_the_deadline(standins: Standins) -> None:
+    config = {"server": {"readTimeout": "300ms"}, "externalProviders": providers(standins)}
+    with running_router(config) as router, socket.create_connection(address_of(router), timeout=10) as raw:
+        raw.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            b"content-length: 1000\r\n\r\n"
+        )
+        got, began = b"", time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while not got:
+                raw.sendall(b"x")
+                raw.settimeout(0.02)
+                with contextlib.suppress(TimeoutError):
+                    got = raw.recv(65536)
+        assert got.startswith(b"HTTP/1.1 408 ")
+        raw.settimeout(10)
+        with contextlib.suppress(ConnectionError):
+            while raw.recv(65536):
+                pass
+        assert time.monotonic() - began < 8
+
+
+def address_of(router: Running) -> tuple[str, int]:
+    return "127.0.0.1", int(router.url.rpartition(":")[2])
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones(router: Running) -> None:
@@ -220,6 +279,41 @@ def test_with_keys_nobody_gets_in_without_one(standins: Standins, key_file: Path
         assert router.chat(headers={"x-api-key": scoped}).json()["error"]["code"] == "no_compliant_target"
         listed = router.client.get("/v1/models", headers={"x-api-key": scoped}).json()["data"]
         assert [model["id"] for model in listed] == ["auto", "fast", "cheap", MODELS["gemini"]]
+
+
+OPEN_TO_ALL = {"/health", "/livez", "/readyz", "/metrics"}
+
+
+def test_without_a_key_only_the_public_list_answers(standins: Standins, key_file: Path) -> None:
+    def nobody(*_: object) -> NoReturn:
+        raise AssertionError("the routes are only counted here")
+
+    routes = [*health_routes(nobody, nobody), *model_routes(nobody), *route_routes(nobody), metrics_route(nobody)]
+    asked = {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
+    asked.add(("POST", CHAT_PATH))
+    create(key_file, "somebody")
+    config = {"externalProviders": providers(standins), "access": {"apiKeysFile": str(key_file)}}
+    with running_router(config) as router:
+        for method, path in asked:
+            answer = router.client.request(
+                method, path.replace("{id:path}", "gpt"), json={} if method == "POST" else None
+            )
+            assert answer.status_code == (200 if path in OPEN_TO_ALL else 401), path
+    assert {path for _, path in asked} > OPEN_TO_ALL
+
+
+def test_a_key_without_the_model_or_the_target_is_403_and_nothing_is_sent(standins: Standins, key_file: Path) -> None:
+    standins.clear()
+    narrow = create(key_file, "narrow", models=[MODELS["gemini"]], targets=["gemini"])
+    config = {"externalProviders": providers(standins), "access": {"apiKeysFile": str(key_file)}}
+    with running_router(config) as router:
+        for header in ({"Authorization": f"Bearer {narrow}"}, {"x-api-key": narrow}, {"api-key": narrow}):
+            refused = [
+                router.chat(model=MODELS["openai"], headers=header),
+                router.chat(model=MODELS["gemini"], headers=header | {"X-LLM-Target": "openai"}),
+            ]
+            assert {answer.status_code for answer in refused} <= {403, 404}, [answer.text for answer in refused]
+    assert not any(standin.requests() for standin in (standins.openai, standins.anthropic, standins.gemini))
 
 
 # ---------------------------------------------------------------- departing clients

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_router.admission.keys import ApiKey
+from llm_router.admission.load import Criticality
 from llm_router.api.requirements import Asked, read_requirements
 from llm_router.errors import ClientError
 from llm_router.routing.vocabulary import Vocabulary
@@ -43,6 +44,26 @@ def test_every_header_becomes_its_requirement() -> None:
     assert (got.strategy, got.session) == ("cost", "s1")
 
 
+@pytest.mark.parametrize(
+    ("header", "of_key", "counts"),
+    [
+        (None, None, "default"),
+        (None, "critical", "critical"),
+        ("critical", None, "critical"),
+        ("critical", "default", "default"),
+        ("CRITICAL", "critical", "critical"),
+        ("sheddable", "critical", "sheddable"),
+        ("default", "sheddable", "sheddable"),
+    ],
+)
+def test_a_header_claims_no_more_criticality_than_the_key_allows(
+    header: str | None, of_key: Criticality | None, counts: str
+) -> None:
+    key = None if of_key is None else ApiKey(name="k", sha256="0" * 64, criticality=of_key)
+    headers = () if header is None else (("X-LLM-Criticality", header),)
+    assert asked(*headers, key=key).criticality == counts
+
+
 def test_tags_of_several_headers_and_of_the_key_add_up() -> None:
     key = ApiKey(name="k", sha256="0" * 64, tags=frozenset({"gdpr"}), targets=frozenset({"aws"}))
     got = asked(("X-LLM-Compliance", "hipaa"), ("X-LLM-Compliance", "sox"), key=key)
@@ -57,6 +78,7 @@ def test_tags_of_several_headers_and_of_the_key_add_up() -> None:
         ("X-LLM-Region", "eu-wset-1"),
         ("X-LLM-Region", "rack 9"),
         ("X-LLM-Region", "eu-west-1, us-east-1"),
+        ("X-LLM-Criticality", "urgent"),
         ("X-LLM-Max-Latency-Ms", "0"),
         ("X-LLM-Max-Latency-Ms", "-5"),
         ("X-LLM-Max-Latency-Ms", "1e3"),

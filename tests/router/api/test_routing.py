@@ -149,6 +149,7 @@ def test_latency_is_measured_to_the_first_token_and_to_the_end(standins: Standin
         owners = {owner["name"]: owner for owner in router.admin.get("/ai/providers").json()}
         (shown,) = owners[answered]["targets"]
     assert 0 < shown["p95_latency_ms"] <= shown["p95_total_ms"]
+    assert shown["failed_ago_s"] is None
 
 
 def test_a_key_that_requires_an_unknown_tag_is_refused_at_load(standins: Standins, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -13,64 +14,103 @@ from llm_router.execution.breaker import MAX_OPEN_S, Breaker
 SETTINGS = CircuitBreaker(failure_threshold=5, success_threshold=3, timeout=Seconds(30))
 
 
-def opened(at: float = 0.0) -> Breaker:
-    breaker = Breaker(SETTINGS)
+def breaker(chance: float = 0.5) -> Breaker:
+    return Breaker(SETTINGS, lambda: chance)
+
+
+def opened(at: float = 0.0, chance: float = 0.5) -> Breaker:
+    it = breaker(chance)
     for _ in range(5):
-        breaker.failed(at)
-    return breaker
+        it.failed(at, at)
+    return it
 
 
 def test_opens_at_exactly_the_threshold() -> None:
-    breaker = Breaker(SETTINGS)
+    it = breaker()
     for _ in range(4):
-        breaker.failed(0.0)
-        assert breaker.state(0.0) == "closed"
-    breaker.failed(0.0)
-    assert breaker.state(0.0) == "open"
-    assert breaker.retry_at() == (30.0, "circuit_open")
+        it.failed(0.0, 0.0)
+        assert it.state(0.0) == "closed"
+    it.failed(0.0, 0.0)
+    assert it.state(0.0) == "open"
+    assert it.retry_at() == (30.0, "circuit_open")
 
 
 def test_a_success_starts_the_count_anew() -> None:
-    breaker = Breaker(SETTINGS)
-    for _ in range(20):
-        breaker.failed(0.0)
-        breaker.succeeded(0.0)
-    assert breaker.state(0.0) == "closed"
+    it = breaker()
+    for _ in range(3):
+        for _ in range(4):
+            it.failed(0.0, 0.0)
+        it.succeeded(0.0, 0.0)
+    assert it.state(0.0) == "closed"
+
+
+def test_half_of_twenty_outcomes_within_the_window_open_it_too() -> None:
+    it = breaker()
+    for at in range(19):
+        (it.failed if at % 2 else it.succeeded)(float(at), float(at))
+    assert it.state(19.0) == "closed"
+    it.failed(19.0, 19.0)
+    assert it.state(19.0) == "open"
+
+
+def test_failures_that_are_few_or_long_ago_do_not_open_it() -> None:
+    it = breaker()
+    for at in range(400):  # two of five fail
+        (it.failed if at % 5 in (1, 3) else it.succeeded)(at / 10, at / 10)
+    for at in range(400):  # every second one, but only nine in half a minute
+        (it.failed if at % 2 else it.succeeded)(100 + 4.0 * at, 100 + 4.0 * at)
+    assert it.state(1700.0) == "closed"
 
 
 def test_half_open_closes_after_enough_successes_and_opens_longer_after_a_failure() -> None:
-    breaker = opened()
-    assert breaker.state(30.0) == "half_open"
+    it = opened()
+    assert it.state(30.0) == "half_open"
     for _ in range(3):
-        assert breaker.tripped
-        breaker.succeeded(31.0)
-    assert breaker.state(31.0) == "closed"
+        assert it.tripped
+        it.succeeded(31.0, 30.0)
+    assert it.state(31.0) == "closed"
     again = opened()
-    again.failed(30.0)
+    again.failed(30.0, 30.0)
     assert again.retry_at() == (90.0, "circuit_open")
 
 
+def test_two_targets_that_fell_together_are_not_probed_together() -> None:
+    assert [opened(chance=chance).retry_at()[0] for chance in (0.0, 0.5, 1.0)] == pytest.approx([27.0, 30.0, 33.0])
+
+
 def test_news_from_before_it_opened_changes_nothing() -> None:
-    breaker = opened(at=10.0)
-    for _ in range(3):
-        breaker.succeeded(11.0)
-        breaker.failed(11.0)
-    assert breaker.retry_at() == (40.0, "circuit_open")
+    it = opened(at=10.0)
+    for at in (11.0, 41.0):
+        for _ in range(3):
+            it.succeeded(at, 9.0)
+            it.failed(at, 9.0)
+    assert it.retry_at() == (40.0, "circuit_open")
+
+
+def test_a_probe_out_of_turn_that_gets_through_begins_to_close_it() -> None:
+    it = opened()
+    it.failed(5.0, 4.0)
+    assert it.retry_at() == (30.0, "circuit_open")
+    it.succeeded(10.0, 9.0)
+    assert it.state(10.0) == "half_open"
+    for at in (11.0, 12.0):
+        it.succeeded(at, at)
+    assert it.state(12.0) == "closed"
 
 
 def test_cooling_is_apart_from_the_breaker_and_never_shortened() -> None:
-    breaker = Breaker(SETTINGS)
-    breaker.cool(0.0, 20.0)
-    breaker.cool(1.0, 2.0)
-    assert breaker.retry_at() == (20.0, "cooling")
-    assert breaker.state(1.0) == "closed"
-    assert not breaker.tripped
+    it = breaker()
+    it.cool(0.0, 20.0)
+    it.cool(1.0, 2.0)
+    assert it.retry_at() == (20.0, "cooling")
+    assert it.state(1.0) == "closed"
+    assert not it.tripped
 
 
 class BreakerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.breaker = Breaker(SETTINGS)
+        self.breaker = Breaker(SETTINGS, lambda: 1.0)
         self.now = 0.0
         self.failures_in_a_row = 0
 
@@ -81,19 +121,19 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule()
     def a_failure(self) -> None:
         self.failures_in_a_row += 1
-        self.breaker.failed(self.now)
+        self.breaker.failed(self.now, self.now)
 
     @rule()
     def a_success(self) -> None:
         self.failures_in_a_row = 0
-        self.breaker.succeeded(self.now)
+        self.breaker.succeeded(self.now, self.now)
 
     @precondition(lambda self: self.breaker.tripped)
     @rule()
     def it_can_always_be_closed_again(self) -> None:
         self.now += MAX_OPEN_S
         for _ in range(SETTINGS.success_threshold):
-            self.breaker.succeeded(self.now)
+            self.breaker.succeeded(self.now, self.now)
         self.failures_in_a_row = 0
         assert self.breaker.state(self.now) == "closed"
 

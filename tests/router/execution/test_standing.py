@@ -7,6 +7,7 @@ import pytest
 from llm_router.config.scalars import Seconds
 from llm_router.config.schema import CircuitBreaker, Latency
 from llm_router.errors import AttemptFailed, ClientError, ConnectFailed, TargetFull, TargetUnsuited, UpstreamRefused
+from llm_router.execution.breaker import JITTER
 from llm_router.execution.standing import Standing, standings
 from llm_router.model import Target, View
 from llm_router.signals.snapshot import Board
@@ -43,23 +44,34 @@ def test_an_attempt_holds_a_slot_until_it_ends_and_gives_it_back_once(world: Wor
 
 
 def test_failures_open_the_breaker_on_the_board(world: World) -> None:
-    world.standing.failed(ConnectFailed())
+    world.standing.failed(ConnectFailed(), world.now)
     assert world.view.retry_at <= world.now
-    world.standing.failed(ConnectFailed())
-    assert (world.view.retry_at, world.view.retry_reason) == (130.0, "circuit_open")
+    world.standing.failed(ConnectFailed(), world.now)
+    assert world.view.retry_at == pytest.approx(world.now + 30, abs=30 * JITTER)
+    assert world.view.retry_reason == "circuit_open"
 
 
 def test_half_open_shows_its_one_probe(world: World) -> None:
     for _ in range(2):
-        world.standing.failed(ConnectFailed())
-    world.now = 131.0
+        world.standing.failed(ConnectFailed(), world.now)
+    world.now = 134.0
     slot = world.standing.take_slot()
     assert world.view.probing
-    world.standing.succeeded(5.0)
+    world.standing.succeeded(5.0, None, world.now)
     slot.release()
     assert not world.view.probing
     assert world.view.retry_at <= world.now
     assert world.standing.breaker_state() == "closed"
+    assert (world.view.probed_at, world.view.back_at) == (134.0, 134.0)
+
+
+def test_an_answer_from_before_the_breaker_opened_does_not_close_it(world: World) -> None:
+    for _ in range(2):
+        world.standing.failed(ConnectFailed(), world.now)
+    assert world.view.failed_at == world.now
+    world.now = 134.0
+    world.standing.succeeded(5.0, None, since=99.0)
+    assert world.standing.breaker_state() == "half_open"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +86,7 @@ def test_half_open_shows_its_one_probe(world: World) -> None:
     ],
 )
 def test_later_is_not_broken(world: World, failure: AttemptFailed, cools_for_s: float) -> None:
-    world.standing.failed(failure)
+    world.standing.failed(failure, world.now)
     assert (world.view.retry_at, world.view.retry_reason) == (100.0 + cools_for_s, "cooling")
     assert world.standing.breaker_state() == "closed"
 
@@ -90,33 +102,33 @@ def test_later_is_not_broken(world: World, failure: AttemptFailed, cools_for_s: 
 )
 def test_what_is_not_the_targets_fault_changes_nothing(world: World, failure: AttemptFailed) -> None:
     for _ in range(10):
-        world.standing.failed(failure)
+        world.standing.failed(failure, world.now)
     assert world.view.retry_at == 0.0
 
 
 def test_the_time_to_the_end_has_a_window_of_its_own(world: World) -> None:
     for ms in range(1, 101):
-        world.standing.succeeded(1.0, float(ms))
+        world.standing.succeeded(1.0, float(ms), world.now)
     world.standing.post_latency()
     assert (world.view.p95_latency_ms, world.view.p95_total_ms) == (1.0, 95.0)
-    world.standing.succeeded(None, None)
+    world.standing.succeeded(None, None, world.now)
     assert world.view.p95_total_ms == 95.0
 
 
 def test_who_has_not_answered_for_a_window_is_unmeasured_in_the_next_snapshot(world: World) -> None:
-    world.standing.succeeded(9000.0, 9000.0)
+    world.standing.succeeded(9000.0, 9000.0, world.now)
     world.now += 60
     assert world.board.snapshot().views[0].p95_latency_ms == 9000.0
     world.now += 1
     view = world.board.snapshot().views[0]
     assert (view.p95_latency_ms, view.p95_total_ms, view.first_token_ms) == (None, None, None)
-    world.standing.succeeded(5.0, 7.0)
+    world.standing.succeeded(5.0, 7.0, world.now)
     assert world.board.snapshot().views[0].p95_total_ms == 7.0
 
 
 def test_latency_is_the_windows_percentile_and_forgets(world: World) -> None:
     for ms in range(1, 101):
-        world.standing.succeeded(float(ms))
+        world.standing.succeeded(float(ms), None, world.now)
     world.standing.post_latency()
     assert (world.view.p95_latency_ms, world.view.first_token_ms) == (95.0, 50.0)
     world.now += 61

@@ -11,6 +11,7 @@ import signal
 import ssl
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +376,30 @@ def test_with_mutual_tls_only_a_client_of_the_right_ca_gets_an_answer(
     for stranger in (None, wrong):
         with pytest.raises(httpx.TransportError):
             run(scenario(stranger))
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("first_day", [-2, 1], ids=["expired", "not yet valid"])
+def test_a_client_certificate_out_of_its_time_is_refused(
+    tls: ListenerTls, authorities: tuple[trustme.CA, trustme.CA], first_day: int
+) -> None:
+    async def scenario(first_day: int) -> int:
+        begins = datetime.now(UTC) + first_day * DAY
+        context = client_context(authorities[0], None)
+        certificate = authorities[0].issue_cert("router.example", not_before=begins, not_after=begins + DAY)
+        certificate.configure_cert(context)
+        async with running(config("http://127.0.0.1:1", tls=tls), verify=context) as caller:
+            return (await caller.ask("GET", "/livez")).status_code
+
+    assert run(scenario(0)) == 200
+    with pytest.raises(httpx.TransportError):
+        run(scenario(first_day))
+
+
+def test_tls_1_2_is_the_least(tls: ListenerTls) -> None:
+    assert server_context(tls).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_renewed_certificates_are_served_without_a_restart(

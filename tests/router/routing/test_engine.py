@@ -15,6 +15,7 @@ from llm_router.model import Decision, Facts, View
 from llm_router.pricing.estimate import estimate
 from llm_router.routing.complexity import COMPLEX
 from llm_router.routing.engine import Policy, decide, policy_of
+from llm_router.routing.panic import REASON
 from llm_router.routing.strategies import STRATEGIES
 from tests.router.routing.views import NOW, cluster, facts, provider, snapshot
 
@@ -353,9 +354,14 @@ def test_no_decision_holds_a_target_that_breaks_a_requirement(fleet: list[View],
     except NoTarget as refused:
         event(refused.code)
         return
-    event("decided")
+    panicking = decision.choices[0].reason == REASON
+    event("panic" if panicking else "decided")
+    if panicking:
+        assert len(decision.choices) == 1
+        answering = [by_name[r.target] for r in decision.rejected if r.code != "model_not_found"]
+        assert all(breaches(view, asked, policy) for view in answering), "only where nobody else is left"
     for choice in decision.choices:
-        assert breaches(by_name[choice.target.name], asked, policy) == []
+        assert breaches(by_name[choice.target.name], asked, policy) == (["pause"] if panicking else [])
         assert choice.usd_per_1k_tokens is None or choice.usd_per_1k_tokens > 0
         assert choice.estimated_usd is None or choice.estimated_usd > 0
     rejected = [rejection.target for rejection in decision.rejected]

@@ -17,6 +17,7 @@ from llm_router.errors import AttemptFailed, NoTarget, UpstreamRefused, Upstream
 from llm_router.execution.plan import Plan
 from llm_router.model import Decision, Facts, Snapshot, View
 from llm_router.routing.engine import decide
+from llm_router.routing.panic import REASON
 from llm_router.routing.policy import Policy
 from llm_router.routing.rules import compile_rules
 from llm_router.routing.strategies import STRATEGIES
@@ -59,6 +60,7 @@ def fleet() -> Iterator[tuple[View, bool]]:
 
 FLEET = tuple(fleet())
 VIEWS = {view.target.name: view for view, _ in FLEET}
+TRIPPED = [view for view in VIEWS.values() if view.retry_reason == "circuit_open"]
 SNAPSHOT = Snapshot(tuple(VIEWS.values()), NOW)
 ALL = tuple(VIEWS)
 
@@ -130,6 +132,13 @@ def test_every_combination_of_tags_regions_health_strategy_rules_and_last_resort
             decision = decided(asked, policy, turns)
             chosen = [] if decision is None else [choice.target.name for choice in decision.choices]
             combined += len(VIEWS)
+            if decision is not None and decision.choices[0].reason == REASON:
+                # Nobody is left but one whose breaker is open: he meets what is demanded like everybody else.
+                tripped = {v.target.name for v in TRIPPED if allowed(v, True, tags, region, policy)}
+                assert len(chosen) == 1
+                assert attempted(decision, fallback) == set(chosen) <= tripped
+                assert rule or not permitted
+                continue
             assert set(chosen) <= permitted, (tags, region, rule, fallback)
             assert len(chosen) == len(set(chosen))
             if not rule:

@@ -128,7 +128,7 @@ def test_all_down_is_503(signals: dict[str, Any]) -> None:
 
 
 def test_retry_after_is_the_earliest_return() -> None:
-    resting = cluster("a", retry_at=NOW + 9, retry_reason="circuit_open")
+    resting = cluster("a", retry_at=NOW + 9, retry_reason="circuit_open", failed_at=NOW)
     cooling = provider("p", retry_at=NOW + 4, retry_reason="cooling")
     error = refused(facts(), resting, cooling, cluster("c", health="unhealthy"))
     assert (*outcome(error), error.retry_after_s) == (503, "no_healthy_target", 4.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from llm_router.config import schema
 from llm_router.config.schema import Action, Condition
@@ -217,3 +218,14 @@ def test_a_strained_target_still_comes_before_the_last_resort() -> None:
     views = snapshot(cluster("a"), cluster("b", queue_depth=99))
     decision = decide(facts(), views, policy(last_resort=frozenset({"a"})))
     assert [name for name, _ in order(decision)] == ["b", "a"]
+
+
+@pytest.mark.parametrize("usual", [False, True])
+def test_a_rule_says_for_its_requests_whether_answers_are_held_back(usual: bool) -> None:
+    asked = when("model", models=("gpt",))
+    answers = snapshot(provider("a"))
+    held = policy(structs.replace(rule("held", when=(asked,)), mid_stream="buffer"), buffered=usual)
+    live = policy(structs.replace(rule("live", when=(asked,)), mid_stream="error"), buffered=usual)
+    silent = policy(rule("silent", to("a"), when=(asked,)), buffered=usual)
+    assert [decide(facts(model="gpt"), answers, p).buffered for p in (held, live, silent)] == [True, False, usual]
+    assert [decide(facts(model="auto"), answers, p).buffered for p in (held, live, silent)] == [usual] * 3

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from llm_router.model import PoolView, Target
 from llm_router.signals.snapshot import Board
 
 A1 = Target(name="a/1", kind="provider", owner="a", model="1")
 A2 = Target(name="a/2", kind="provider", owner="a", model="2")
 B = Target(name="b", kind="cluster", owner="b", model="3")
+
+
+@pytest.mark.parametrize("away", [{"state": "zero"}, {"state": "starting"}, {"health": "unhealthy"}])
+def test_who_was_away_and_is_there_again_is_back(away: dict[str, Any]) -> None:
+    now = [100.0]
+    target = Target(name="a", kind="cluster", owner="a", model="m")
+    board = Board([target], lambda: now[0])
+    board.post("a", health="healthy")
+    board.post("a", **away)
+    board.post("a", pending=1)
+    assert board.view("a").back_at < 0
+    now[0] = 160.0
+    board.post("a", state="up", health="healthy")
+    now[0] = 170.0
+    board.post("a", health="healthy")
+    assert board.view("a").back_at == 160.0
 
 
 def board() -> Board:

@@ -69,6 +69,9 @@ class Fallback(Base):
     on_rate_limit: Annotated[bool, "Whether it follows on rate limits and used-up quotas."] = True
 
 
+MidStream = Literal["error", "buffer"]
+
+
 class Failover(Base):
     enabled: bool = True
     max_retries: Annotated[int, Meta(ge=0, le=10), "Attempts that may follow the first one."] = 2
@@ -82,7 +85,15 @@ class Failover(Base):
         504,
         529,
     )
+    mid_stream: Annotated[
+        MidStream,
+        "What becomes of a stream that breaks after its first token: error ends it with an error event; buffer holds "
+        "every answer back until it is complete, so that another target can take over. A rule can say otherwise.",
+    ] = "error"
     circuit_breaker: CircuitBreaker = CircuitBreaker()
+    slow_start: Annotated[
+        Pause, "Time over which a busy target that has come back gets its requests again, from a tenth of them to all."
+    ] = Seconds(60)
     fallback: Annotated[Fallback | None, "The last resort."] = None
 
 

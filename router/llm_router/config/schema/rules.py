@@ -8,6 +8,7 @@ from msgspec import Meta, field
 
 from ..scalars import Count, HeaderName, ModelName, Name, Positive, Tag, Text
 from .base import Base
+from .router import MidStream
 
 Capability = Literal[
     "tools", "vision", "audio", "json_schema", "json_object", "n", "logprobs", "simple-tasks", "complex-tasks"
@@ -63,4 +64,5 @@ class Rule(Base):
     name: Annotated[Name, "Unique; answers say rule:NAME."]
     priority: Annotated[int, "Higher goes first; of equals, the one that stands first."] = 0
     conditions: Annotated[tuple[Condition, ...], "All of them must match; a rule without any always does."] = ()
-    actions: tuple[Action, ...] = ()
+    actions: Annotated[tuple[Action, ...], "May be left out where the rule has a midStream."] = ()
+    mid_stream: Annotated[MidStream | None, "Default: router.failover.midStream."] = None

@@ -1,0 +1,83 @@
+"""Load shedding on a real server: who is refused, how, and that the others are served."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from llm_router.admission.key_file import create
+from tests.router.routers import Running, providers, running_router
+from tests.router.standins import Standins, running_standins
+
+
+@pytest.fixture(scope="module")
+def standins() -> Iterator[Standins]:
+    with running_standins() as running:
+        yield running
+
+
+def test_what_is_above_the_cap_is_refused_at_once_by_criticality_and_the_rest_is_served(
+    standins: Standins, tmp_path: Path
+) -> None:
+    standins.clear()
+    file = tmp_path / "keys.yaml"
+    keys = {level: create(file, level, criticality=level) for level in ("sheddable", "default", "critical")}
+    config = {
+        "server": {"maxRequests": 10},
+        "access": {"apiKeysFile": str(file)},
+        "externalProviders": providers(standins, "openai"),
+    }
+    standins.openai.fault("silence", seconds=1.5)
+    with running_router(config) as router, ThreadPoolExecutor(10) as threads:
+
+        def ask(level: str) -> httpx.Response:
+            return router.chat(headers={"Authorization": f"Bearer {keys[level]}"})
+
+        def under_way(count: int) -> list[Future[httpx.Response]]:
+            already = router.app.generation().load.under_way
+            asked = [threads.submit(ask, "critical") for _ in range(count)]
+            until_under_way(router, already + count)
+            return asked
+
+        served = under_way(8)
+        began = time.monotonic()
+        shed = ask("sheddable")  # the ninth of ten
+        assert time.monotonic() - began < 1.0, "a refusal waits for nobody"
+        assert (shed.status_code, shed.json()["error"]["code"]) == (503, "overloaded")
+        assert shed.headers["retry-after"] == "1"
+        served += under_way(1)
+        assert ask("default").status_code == 503  # the tenth of ten
+        served += under_way(1)
+        assert ask("critical").status_code == 503  # the eleventh
+        assert {future.result().status_code for future in served} == {200}
+        standins.openai.clear()
+        assert ask("sheddable").status_code == 200
+        metrics = router.admin.get("/metrics").text
+        assert 'llm_router_shed_requests_total{cause="requests",criticality="sheddable"} 1.0' in metrics
+
+
+def until_under_way(router: Running, count: int) -> None:
+    ends_at = time.monotonic() + 10
+    while router.app.generation().load.under_way < count:
+        assert time.monotonic() < ends_at
+        time.sleep(0.005)
+
+
+def test_a_reload_forgets_nobody_who_is_under_way(standins: Standins) -> None:
+    standins.clear()
+    standins.openai.fault("silence", seconds=0.5, times=1)
+    with running_router({"externalProviders": providers(standins, "openai")}) as router:
+        with ThreadPoolExecutor(1) as threads:
+            asked = threads.submit(router.chat)
+            until_under_way(router, 1)
+            router.config["server"] = {"maxRequests": 1}
+            assert router.admin.post("/admin/reload").status_code == 200
+            refused = httpx.post(f"{router.url}/v1/chat/completions", json={}, trust_env=False)
+            assert refused.status_code == 503
+            assert asked.result().status_code == 200
+        assert router.chat().status_code == 200

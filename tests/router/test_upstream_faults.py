@@ -1,0 +1,185 @@
+"""Upstream faults below HTTP and at its edges: a router in front of a target that misbehaves byte for byte, and of one
+that is well. The client gets a whole answer, whole or streamed, in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.router.edge import in_thread
+from tests.router.ports import free_port
+from tests.router.routers import MODELS, providers, running_router
+from tests.router.standins import Standins, running_standins
+from tests.router.upstream.raw import Upstream, serving
+
+KEY = "sk-only-for-the-primary"
+SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+ROLE = b'data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
+HANG_S = 10.0
+
+Script = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def standins() -> Iterator[Standins]:
+    with running_standins() as running:
+        yield running
+
+
+def ask(standins: Standins, url: str, *, stream: bool, **primary: Any) -> dict[str, str]:
+    """Asks a router whose first target is at ``url``; what the headers of the answer say."""
+    standins.clear()
+    first = {
+        "name": "primary",
+        "type": "openai",
+        "apiKey": KEY,
+        "baseUrl": url,
+        "models": [MODELS["openai"]],
+        "healthCheck": {"enabled": False},
+        "priority": 1,
+    }
+    (second,) = providers(standins, "openai")
+    settings = {
+        "routingStrategy": "priority",
+        "timeouts": {"connect": "300ms", "firstToken": "1s", "betweenTokens": "1s"},
+    }
+    config = {"externalProviders": [first | primary, second | {"priority": 2}], "router": settings}
+    with running_router(config) as router:
+        answer = router.chat(stream=stream)
+        assert answer.status_code == 200, answer.text
+        assert answer.elapsed.total_seconds() < HANG_S
+        assert KEY not in answer.text
+        record = router.ledger.recent(1)[0]
+        assert [attempt.target for attempt in record.attempts][-1] == "openai"
+        return {name.removeprefix("x-llm-router-"): value for name, value in answer.headers.items()}
+
+
+def saying(*parts: bytes, then: Script | None = None) -> Script:
+    async def script(writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        if then is not None:
+            await then(writer)
+
+    return script
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def flood(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+@contextmanager
+def misbehaving(script: Script) -> Iterator[tuple[Upstream, str]]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.split(b":")[1]))
+        await script(writer)
+
+    with in_thread(serving(serve)) as (upstream, url):
+        yield upstream, str(url.origin())
+
+
+FAULTS: dict[str, Script] = {
+    "F6 reset before the headers": reset,
+    "F7 reset after the headers": saying(SSE + b"connection: close\r\n\r\n", then=reset),
+    "F7 end after the role": saying(SSE + b"connection: close\r\n\r\n" + ROLE),
+    "F26 an event that is no JSON": saying(SSE + b"connection: close\r\n\r\n" + ROLE + b"data: {nonsense\n\n"),
+    "F28 an endless line": saying(SSE + b"connection: close\r\n\r\ndata: ", then=flood),
+    "F30 a compressed body": saying(
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 6\r\n\r\n\x1f\x8b\x08\x00\x00\x00"
+    ),
+    "F31 shorter than announced": saying(SSE + b"content-length: 5000\r\n\r\n" + ROLE),
+    "F31 longer than announced": saying(SSE + b"content-length: 7\r\n\r\n" + ROLE),
+    "F32 no content": saying(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "F32 not modified": saying(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+    "F32 nothing but information": saying(
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3, then=lambda _writer: asyncio.sleep(1.2)
+    ),
+    "F24 an error with status 200": saying(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 55\r\n\r\n"
+        b'{"error":{"message":"no","type":"server_error","code":1}'[:55]
+    ),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_target_that_breaks_its_protocol_is_followed_by_one_that_does_not(
+    standins: Standins, fault: str, stream: bool
+) -> None:
+    with misbehaving(FAULTS[fault]) as (upstream, url):
+        assert ask(standins, url, stream=stream)["target"] == "openai"
+        assert 1 <= upstream.connections <= 2
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_f1_nobody_listens(standins: Standins, stream: bool) -> None:
+    said = ask(standins, f"http://127.0.0.1:{free_port()}", stream=stream)
+    assert (said["target"], said["attempts"]) == ("openai", "2")
+
+
+def test_many_at_once_get_past_a_target_where_nobody_listens(standins: Standins) -> None:
+    """The budget of follow-ups is for load, and a refused connection is none."""
+    standins.clear()
+    gone = {"name": "gone", "type": "openai", "apiKey": KEY, "baseUrl": f"http://127.0.0.1:{free_port()}"}
+    config = {
+        "externalProviders": [
+            gone | {"models": [MODELS["openai"]], "healthCheck": {"enabled": False}, "priority": 1},
+            *(provider | {"priority": 2} for provider in providers(standins, "openai")),
+        ],
+        "router": {"routingStrategy": "priority", "failover": {"circuitBreaker": {"failureThreshold": 1000}}},
+    }
+    with running_router(config) as router, ThreadPoolExecutor(30) as threads:
+        answers = [threads.submit(router.chat) for _ in range(60)]
+        assert {answer.result().status_code for answer in answers} == {200}
+
+
+def test_f2_nobody_accepts(standins: Standins) -> None:
+    """A full accept queue answers no SYN, as a black hole does."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):
+            said = ask(standins, f"http://127.0.0.1:{full.getsockname()[1]}", stream=True)
+            assert (said["target"], said["attempts"]) == ("openai", "2")
+
+
+def test_f3_a_name_that_nobody_has(standins: Standins) -> None:
+    said = ask(standins, "http://nobody.invalid:8080", stream=True, private=True)
+    assert said["target"] == "openai"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_f33_a_redirect_is_not_followed_and_the_key_goes_nowhere(standins: Standins, status: int) -> None:
+    elsewhere: list[bytes] = []
+
+    async def note(writer: asyncio.StreamWriter) -> None:
+        elsewhere.append(b"came")
+
+    with misbehaving(note) as (other, there):
+        moved = b"HTTP/1.1 %d Moved\r\nlocation: %s/v1/x\r\ncontent-length: 0\r\n\r\n" % (status, there.encode())
+        with misbehaving(saying(moved)) as (_upstream, url):
+            settings = {"externalProviders": providers(standins, "openai")}
+            settings["externalProviders"][0] |= {"baseUrl": url, "apiKey": KEY}
+            with running_router(settings) as router:
+                answer = router.chat()
+                assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
+        assert other.connections == 0
+    assert elsewhere == []
