@@ -24,8 +24,16 @@ class NodeSpeed(Struct, frozen=True, kw_only=True):
     step_s: float
     step_s_per_sequence: float
 
-    def seconds_per_token(self, sequences: int) -> float:
+    def step_of(self, sequences: int) -> float:
         return self.step_s + self.step_s_per_sequence * sequences
+
+    def reading_s(self, input_tokens: int) -> float:
+        """The least time in which a node reads a prompt."""
+        return input_tokens / self.prefill_tokens_per_second
+
+    def work_s(self, input_tokens: int, output_tokens: int) -> float:
+        """The least time of a whole node that a request takes: its prompt, and its share of full steps."""
+        return self.reading_s(input_tokens) + (output_tokens - 1) * self.step_of(self.slots) / self.slots
 
 
 class PoolSpec(Struct, frozen=True, kw_only=True):

@@ -7,9 +7,11 @@ from msgspec import Struct
 from .trace import Request
 
 
-class Job(Struct, kw_only=True):
-    """``target`` is who answered, empty where everybody refused. Times are seconds of the trace."""
+class Job(Struct, kw_only=True, eq=False):
+    """The ``number``-th request of a trace. ``target`` is who answered, empty where everybody refused; ``usd`` what a
+    provider charges. Times are seconds of the trace."""
 
+    number: int
     request: Request
     target: str = ""
     usd: float = 0.0

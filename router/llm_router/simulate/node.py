@@ -24,10 +24,22 @@ READING_SHARE = 0.95
 class Node:
     """A node that is ready. It does not know the time by itself: ``advance`` takes it to each moment, in order."""
 
-    __slots__ = ("_decoding", "_now", "_progress", "_queue", "_speed", "_tie", "_unread", "idle_since", "tokens_ahead")
+    __slots__ = (
+        "_decoding",
+        "_now",
+        "_progress",
+        "_queue",
+        "_speed",
+        "_tie",
+        "_unread",
+        "idle_since",
+        "paid_from",
+        "tokens_ahead",
+    )
 
-    def __init__(self, speed: NodeSpeed, now: float) -> None:
+    def __init__(self, speed: NodeSpeed, now: float, paid_from: float) -> None:
         self._speed, self._now = speed, now
+        self.paid_from = paid_from
         self._queue: deque[Job] = deque()
         self._unread = 0.0
         """Tokens of the first prompt in the queue that are still to be read."""
@@ -48,8 +60,9 @@ class Node:
         return self.busy < self._speed.slots
 
     @property
-    def decodes(self) -> bool:
-        return bool(self._decoding)
+    def decoding(self) -> int:
+        """Sequences past their first token."""
+        return len(self._decoding)
 
     def take(self, job: Job) -> None:
         """A request gets a slot now. Needs room."""
@@ -105,7 +118,7 @@ class Node:
         reading = self._speed.prefill_tokens_per_second
         if not sequences:
             return reading, 0.0
-        decoding = 1 / self._speed.seconds_per_token(sequences)
+        decoding = 1 / self._speed.step_of(sequences)
         if not self._queue:
             return reading, decoding
         return reading * READING_SHARE, decoding * (1 - READING_SHARE)
