@@ -35,6 +35,7 @@ class Node:
         "idle_since",
         "paid_from",
         "tokens_ahead",
+        "unread_tokens",
     )
 
     def __init__(self, speed: NodeSpeed, now: float, paid_from: float) -> None:
@@ -48,6 +49,8 @@ class Node:
         self._tie = 0
         self.tokens_ahead = 0.0
         """Prompt tokens to be read before a request that comes now."""
+        self.unread_tokens = 0
+        """The same by whole prompts: what somebody outside can know, who sees first tokens only."""
         self.idle_since = now
 
     @property
@@ -70,6 +73,7 @@ class Node:
             self._unread = float(job.request.input_tokens)
         self._queue.append(job)
         self.tokens_ahead += job.request.input_tokens
+        self.unread_tokens += job.request.input_tokens
 
     def next_event(self) -> float:
         """When something ends next, if nothing else comes; ``inf`` while idle."""
@@ -103,6 +107,7 @@ class Node:
     def _prompt_is_read(self) -> None:
         job = self._queue.popleft()
         self.tokens_ahead -= self._unread
+        self.unread_tokens -= job.request.input_tokens
         self._unread = float(self._queue[0].request.input_tokens) if self._queue else 0.0
         job.first_token_s = self._now
         self._tie += 1

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from msgspec import Struct
+from functools import partial
 
 from ..model import Target
+from .hindsight import NodePlan
 from .job import Job
 from .options import Options
 from .pool import Pool
@@ -62,50 +62,34 @@ class AllCluster(Passive):
             world.want(cheapest.spec.name, cheapest.wanted + 1)
 
 
-class Spell(Struct, frozen=True):
-    """One node more of a pool is wanted from one moment to another, in seconds of the trace."""
-
-    pool: str
-    from_s: float
-    until_s: float
-
-
 class Planned(Passive):
-    """Nodes by a plan that was made with full knowledge. A cluster that will answer within ``limit_s`` gets the
-    request: nodes that run anyway first, then the dearer ones, since they are there. A request that is worth less than
-    ``least_usd_per_s`` of the node's time goes outside while others are being read there."""
+    """Nodes and requests by a plan that was made with full knowledge. What does not fit as planned, because slots are
+    full or reading takes longer, goes outside, or where nobody is outside to whoever reads it first."""
 
-    def __init__(
-        self, options: Sequence[Options], spells: Sequence[Spell], limit_s: float, least_usd_per_s: float = 0.0
-    ) -> None:
-        self._options, self._spells, self._limit_s = options, spells, limit_s
-        self._least_usd_per_s = least_usd_per_s
+    def __init__(self, options: Sequence[Options], plans: Sequence[NodePlan], limit_s: float) -> None:
+        self._options, self._plans, self._limit_s = options, plans, limit_s
+        self._takes = {number: plan.pool for plan in plans for number in plan.takes}
 
     def begin(self, world: World) -> None:
-        for spell in self._spells:
-            world.at(spell.from_s, lambda spell=spell: self._add(spell, 1, world))  # type: ignore[misc]
-            world.at(spell.until_s, lambda spell=spell: self._add(spell, -1, world))  # type: ignore[misc]
+        for plan in self._plans:
+            for from_s, until_s in plan.spells:
+                world.at(from_s, partial(self._add, plan.pool, 1, world))
+                world.at(until_s, partial(self._add, plan.pool, -1, world))
 
     def place(self, job: Job, world: World) -> Iterable[Target]:
         options = self._options[job.number]
-        fit = [target for target in options.inside if self._takes(job, options, world.pools[target.owner])]
-        fit.sort(key=lambda target: (not target.always_on, -world.pools[target.owner].spec.usd_per_second))
+        planned = self._takes.get(job.number)
+        if planned is not None:
+            pool = world.pools[planned]
+            if pool.has_room() and pool.first_token_s(job.request.input_tokens) <= self._limit_s:
+                return [target for target in options.inside if target.owner == planned]
         if options.outside is not None:
-            return (*fit, options.outside)
-        return (*fit, *(target for target in options.inside if target not in fit))
-
-    def _takes(self, job: Job, options: Options, pool: Pool) -> bool:
-        if not pool.has_room() or pool.first_token_s(job.request.input_tokens) > self._limit_s:
-            return False
-        node = pool.emptiest()
-        if options.outside is None or node is None or not node.tokens_ahead:
-            return True
-        worth_usd_per_s = options.outside_usd / pool.spec.speed.work_s(job.request.input_tokens, job.request.output_tokens)
-        return worth_usd_per_s >= self._least_usd_per_s
+            return (options.outside,)
+        return sorted(options.inside, key=lambda target: _predicted_s(job, world.pools[target.owner]))
 
     @staticmethod
-    def _add(spell: Spell, nodes: int, world: World) -> None:
-        world.want(spell.pool, world.pools[spell.pool].wanted + nodes)
+    def _add(pool: str, nodes: int, world: World) -> None:
+        world.want(pool, world.pools[pool].wanted + nodes)
 
 
 def _predicted_s(job: Job, pool: Pool) -> float:

@@ -41,18 +41,14 @@ class Pool:
         return self.nodes[: self.wanted]
 
     @property
-    def slots(self) -> int:
-        return self.spec.speed.slots * max(1, len(self.open_nodes))
-
-    @property
     def in_flight(self) -> int:
         return len(self.waiting) + sum(node.busy for node in self.nodes)
 
     @property
-    def unread_tokens(self) -> float:
-        """Tokens of all prompts whose first token has not come."""
+    def unread_tokens(self) -> int:
+        """All prompts whose first token has not come."""
         waiting = sum(job.request.input_tokens for job in self.waiting)
-        return waiting + sum(node.tokens_ahead for node in self.nodes)
+        return waiting + sum(node.unread_tokens for node in self.nodes)
 
     @property
     def decoding(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Protocol
@@ -47,6 +48,8 @@ class World:
         self.fleet = fleet
         self.pools = {name: Pool(spec) for name, spec in fleet.pools.items()}
         self.now = 0.0
+        self.pending: Counter[str] = Counter()
+        """Requests under way, by target."""
         self.ends_at = trace.span_s
         """The last arrival: the bill ends there, and nothing is started any more."""
         self._policy, self._max_waiting = policy, max_waiting
@@ -85,22 +88,30 @@ class World:
     def _place(self, job: Job) -> None:
         for target in self._policy.place(job, self):
             if target.kind == "provider":
-                self._send_outside(job, target)
+                self._send(job, target)
+                self._answer_outside(job, target)
                 return
             pool = self.pools[target.owner]
             if pool.has_room() or len(pool.waiting) < self._max_waiting:
-                job.target = target.name
+                self._send(job, target)
                 pool.waiting.append(job)
                 self._dispatch(pool)
                 return
 
-    def _send_outside(self, job: Job, target: Target) -> None:
-        external, request = self.fleet.externals[target.owner], job.request
+    def _send(self, job: Job, target: Target) -> None:
         job.target = target.name
+        self.pending[target.name] += 1
+
+    def _answer_outside(self, job: Job, target: Target) -> None:
+        external, request = self.fleet.externals[target.owner], job.request
         job.usd = external_usd(target, request.input_tokens, request.output_tokens)
         job.first_token_s = self.now + external.first_token_s
         job.done_s = job.first_token_s + (request.output_tokens - 1) / external.tokens_per_second
-        self.at(job.done_s, lambda: self._policy.finished(job, self))
+        self.at(job.done_s, lambda: self._finish(job))
+
+    def _finish(self, job: Job) -> None:
+        self.pending[job.target] -= 1
+        self._policy.finished(job, self)
 
     def _dispatch(self, pool: Pool) -> None:
         """Whoever waits longest gets the next free slot."""
@@ -131,7 +142,7 @@ class World:
 
     def _advance(self, node: Node) -> None:
         for job in node.advance(self.now):
-            self._policy.finished(job, self)
+            self._finish(job)
 
     def _schedule(self, pool: Pool, node: Node) -> None:
         next_s = node.next_event()
