@@ -69,8 +69,12 @@ def fleet_of(config: Config, prices: PriceBook, file: str = "") -> Fleet:
     targets = build_targets(config, prices)
     enabled = [provider for provider in config.external_providers if provider.enabled]
     problems = [
-        *(problem for i, cluster in enumerate(config.clusters) for problem in _cluster_problems(i, cluster)),
-        *(problem for i, provider in enumerate(config.external_providers) for problem in _latency_problems(i, provider)),
+        *(p for i, cluster in enumerate(config.clusters) for p in _cluster_problems(i, cluster)),
+        *(
+            problem
+            for i, provider in enumerate(config.external_providers)
+            for problem in _latency_problems(i, provider)
+        ),
         *_price_problems(targets),
     ]
     if not targets:
@@ -138,9 +142,9 @@ def _cluster_problems(index: int, cluster: Cluster) -> Iterator[Problem]:
     single = capacity.decode_tokens_per_second_single
     key = f"{path}.capacity.decodeTokensPerSecondSingle"
     if single < busy:
-        yield Problem(key, f"{single:g} is below decodeTokensPerSecond: a request alone is not slower than among others")
+        yield Problem(key, f"{single:g} is below decodeTokensPerSecond: alone a request is not slower")
     elif single > busy * slots:
-        yield Problem(key, f"{single:g} is more than all {slots} slots together give: batching does not slow a node down")
+        yield Problem(key, f"{single:g} is more than all {slots} slots together: batching does not slow a node")
 
 
 def _latency_problems(index: int, provider: Provider) -> Iterator[Problem]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
@@ -23,12 +26,11 @@ class SolverMissing(RouterError):
 
 
 class Solution(Struct, frozen=True, kw_only=True):
-    """``lower`` is proven: no solution is less. ``values`` are of the best solution found, empty where there is none."""
+    """``lower`` is proven: no solution is less. ``gap`` is how far, as a share, the best one found is from it."""
 
     lower: float
     status: str
     gap: float | None
-    values: Sequence[float]
 
 
 class Program:
@@ -72,26 +74,45 @@ class Program:
     def solve(self, time_limit_s: float, gap: float) -> Solution:
         """Raises ``SolverMissing``."""
         optimize, sparse, numpy = _scipy()
-        matrix = sparse.csr_array(
-            (self._data, (self._rows, self._columns)), shape=(len(self._most), len(self._cost))
-        )
-        found = optimize.milp(
-            c=numpy.array(self._cost),
-            constraints=optimize.LinearConstraint(matrix, self._least, self._most),
-            bounds=optimize.Bounds(self._low, self._high),
-            integrality=numpy.array(self._whole),
-            options={"time_limit": time_limit_s, "mip_rel_gap": gap},
-        )
+        matrix = sparse.csr_array((self._data, (self._rows, self._columns)), shape=(len(self._most), len(self._cost)))
+        costs = numpy.array(self._cost)
+        scale = 1000 / max(float(abs(costs).sum()), _LEAST)  # the solver's tolerances are absolute
+        with _quiet():
+            found = optimize.milp(
+                c=costs * scale,
+                constraints=optimize.LinearConstraint(matrix, self._least, self._most),
+                bounds=optimize.Bounds(self._low, self._high),
+                integrality=numpy.array(self._whole),
+                options={"time_limit": time_limit_s, "mip_rel_gap": gap},
+            )
         lower = found.mip_dual_bound
+        known = lower is not None and math.isfinite(lower)
         return Solution(
-            lower=self.constant + (lower if lower is not None and math.isfinite(lower) else -math.inf),
+            lower=self.constant + (lower - _TOLERANCE) / scale if known else -math.inf,
             status=_STATUS.get(found.status, "failed"),
             gap=found.mip_gap,
-            values=() if found.x is None else tuple(map(float, found.x)),
         )
 
 
+_TOLERANCE = 1e-3
+"""Of 1000: what rounding may have put on top of the bound."""
+_LEAST = 1e-9
+
 _STATUS = {0: "optimal", 1: "time limit", 2: "infeasible", 3: "unbounded"}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """HiGHS prints what it thinks of itself past Python to standard output, where a result is expected."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _scipy() -> tuple[Any, Any, Any]:

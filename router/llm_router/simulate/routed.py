@@ -77,9 +77,7 @@ class Routed:
 
     def _snapshot(self, world: World) -> Snapshot:
         pools = {name: self._pool_view(pool) for name, pool in world.pools.items()}
-        return Snapshot(
-            tuple(standing.view(world, pools) for standing in self._standings.values()), world.now, pools
-        )
+        return Snapshot(tuple(standing.view(world, pools) for standing in self._standings.values()), world.now, pools)
 
     def _pool_view(self, pool: Pool) -> PoolView:
         speed = pool.spec.speed

@@ -1,4 +1,4 @@
-"""Reads traces: CSV with a header, or the JSON lines of our own ledger.
+"""Reads traces: CSV with a header, or the JSON lines of our own ledger, either of them compressed (``.gz``) or not.
 
 Columns go by name, in any order and case; others are passed over. Times are Unix seconds or ISO 8601, one without a
 zone is in UTC.
@@ -7,12 +7,15 @@ zone is in UTC.
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import math
 import statistics
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -57,7 +60,7 @@ def read_trace(path: Path) -> Trace:
     """
     rows = _Rows(str(path))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with _opened(path) as file:
             first = file.readline()
             file.seek(0)
             records = _json_lines(file, rows) if first.lstrip().startswith("{") else _csv_lines(file, rows)
@@ -65,7 +68,7 @@ def read_trace(path: Path) -> Trace:
                 rows.add(line, record)
     except OSError as error:
         raise TraceError([Problem("", f"cannot be read: {error.strerror}", file=str(path))]) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error, EOFError, zlib.error) as error:
         raise TraceError([Problem("", f"is neither CSV nor JSON lines: {error}", file=str(path))]) from error
     return rows.trace()
 
@@ -96,7 +99,9 @@ class _Rows:
             return
         model = record.get("model")
         self.rows.append(
-            _Row(at_s, None if asked is None else asked + sum(cached), answered, model if isinstance(model, str) else "")
+            _Row(
+                at_s, None if asked is None else asked + sum(cached), answered, model if isinstance(model, str) else ""
+            )
         )
 
     def wrong(self, line: int, message: str) -> None:
@@ -113,7 +118,7 @@ class _Rows:
         requests, notes = self._filled(answered)
         if len(answered) < len(self.rows):
             notes.append(f"{len(self.rows) - len(answered)} requests without an answer are left out")
-        if any(later.at_s < earlier.at_s for earlier, later in zip(requests, requests[1:], strict=False)):
+        if any(later.at_s < earlier.at_s for earlier, later in pairwise(requests)):
             notes.append("rows were not in order of time: sorted")
         trace = trace_of(requests, notes)
         if trace.span_s > MAX_SPAN_S:
@@ -146,13 +151,19 @@ class _Rows:
 
 
 def _holes(trace: Trace) -> Iterator[str]:
-    for earlier, later in zip(trace.requests, trace.requests[1:], strict=False):
+    for earlier, later in pairwise(trace.requests):
         pause_s = later.at_s - earlier.at_s
         if pause_s > max(HOLE_S, HOLE_SHARE * trace.span_s):
             yield f"nothing arrives for {pause_s / 60:.0f} minutes from {earlier.at_s:.0f} s on: is a part missing?"
 
 
 # ---------------------------------------------------------------- lines and cells
+
+
+def _opened(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _csv_lines(file: TextIO, rows: _Rows) -> Iterator[tuple[int, Mapping[str, Any]]]:
