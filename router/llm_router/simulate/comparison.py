@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice, permutations
 from typing import get_args
 
@@ -12,13 +12,14 @@ from ..config.schema import Config
 from ..config.schema.router import Strategy
 from ..pricing.fixed_costs import fixed_usd_per_hour
 from ..pricing.list_prices import PriceBook
+from ..pricing.rent import RentRule
 from ..routing.engine import policy_of
 from .bound import LATE_SHARE, Bound, lower_bound
 from .figures import Figures, figures_of
 from .fleet import fleet_of
 from .hindsight import plan_nodes
 from .options import options_of
-from .policies import AllCluster, AllExternal, Planned
+from .policies import AllCluster, AllExternal, Held, Planned
 from .routed import Routed
 from .trace import Trace
 from .world import Policy, World
@@ -62,17 +63,23 @@ class Simulator:
         self._routing = policy_of(config, {})
         self._options = options_of(trace, self.fleet, self._routing)
         self.limit_s = self._routing.max_latency_ms / 1000
+        self._careful_s = self._routing.first_token_margin * self.limit_s
 
-    def strategy(self, name: str) -> Figures:
-        """What the router does with this strategy."""
-        return self._run(Routed(name, self._config, self._routing))
+    def strategy(self, name: str, rule: RentRule | None = None) -> Figures:
+        """What the router does with this strategy; ``rule`` replaces its parameters for renting."""
+        return self._run(Routed(name, self._config, self._routing, rule))
 
     def fixed_policies(self) -> Mapping[str, Figures]:
-        limit_s = self._routing.first_token_margin * self.limit_s
+        """Everything outside, everything inside, and all nodes always on with what they cannot read in time outside."""
         return {
             "all_external": self._run(AllExternal(self._options)),
-            "all_cluster": self._run(AllCluster(self._options, limit_s)),
+            "all_cluster": self._run(AllCluster(self._options, self._careful_s)),
+            "always_on": self.held(tuple(self.fleet.pools)),
         }
+
+    def held(self, pools: Collection[str]) -> Figures:
+        """All nodes of these pools always on, and what they cannot read in time outside."""
+        return self._run(Held(self._options, pools, self._careful_s))
 
     def with_hindsight(self, report: Report = lambda _: None) -> Iterator[Figures]:
         """Runs by plans that know everything beforehand."""

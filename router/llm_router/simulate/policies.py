@@ -1,8 +1,8 @@
-"""Fixed policies, to compare the strategies with: everything outside, everything inside, and nodes by a plan."""
+"""Policies to compare the strategies with: everything outside, everything inside, nodes that are held, and plans."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
 from ..model import Target
@@ -62,6 +62,26 @@ class AllCluster(Passive):
             world.want(cheapest.spec.name, cheapest.wanted + 1)
 
 
+class Held(Passive):
+    """All nodes of these pools, from the beginning to the end. Whoever of them reads a request within ``limit_s`` gets
+    it, those that run anyway first, then the dearest; else the cheapest provider, else the cluster that is first."""
+
+    def __init__(self, options: Sequence[Options], pools: Collection[str], limit_s: float) -> None:
+        self._options, self._pools, self._limit_s = options, pools, limit_s
+
+    def begin(self, world: World) -> None:
+        for name in self._pools:
+            world.want(name, world.pools[name].spec.max_nodes)
+
+    def place(self, job: Job, world: World) -> Iterable[Target]:
+        options = self._options[job.number]
+        fit = [target for target in options.inside if _fits(job, world.pools[target.owner], self._limit_s)]
+        fit.sort(key=lambda target: (not target.always_on, -world.pools[target.owner].spec.usd_per_second))
+        if options.outside is not None:
+            return (*fit, options.outside)
+        return (*fit, *sorted(options.inside, key=lambda target: _predicted_s(job, world.pools[target.owner])))
+
+
 class Planned(Passive):
     """Nodes and requests by a plan that was made with full knowledge. What does not fit as planned, because slots are
     full or reading takes longer, goes outside, or where nobody is outside to whoever reads it first."""
@@ -80,8 +100,7 @@ class Planned(Passive):
         options = self._options[job.number]
         planned = self._takes.get(job.number)
         if planned is not None:
-            pool = world.pools[planned]
-            if pool.has_room() and pool.first_token_s(job.request.input_tokens) <= self._limit_s:
+            if _fits(job, world.pools[planned], self._limit_s):
                 return [target for target in options.inside if target.owner == planned]
         if options.outside is not None:
             return (options.outside,)
@@ -90,6 +109,11 @@ class Planned(Passive):
     @staticmethod
     def _add(pool: str, nodes: int, world: World) -> None:
         world.want(pool, world.pools[pool].wanted + nodes)
+
+
+def _fits(job: Job, pool: Pool, limit_s: float) -> bool:
+    """Whether it starts at once, and its first token is predicted within the limit."""
+    return pool.has_room() and pool.first_token_s(job.request.input_tokens) <= limit_s
 
 
 def _predicted_s(job: Job, pool: Pool) -> float:
