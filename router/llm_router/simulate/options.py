@@ -8,7 +8,6 @@ from ..errors import NoTarget
 from ..model import Facts, Snapshot, Target, View
 from ..routing.complexity import COMPLEX
 from ..routing.engine import decide
-from ..routing.facts import EXPECTED_OUTPUT_TOKENS
 from ..routing.policy import Policy
 from ..routing.requirements import AUTO
 from .fleet import Fleet
@@ -25,13 +24,12 @@ class Options(Struct, frozen=True, kw_only=True):
     inside: tuple[Target, ...]
 
 
-def facts_of(request: Request, expected_output_tokens: int = EXPECTED_OUTPUT_TOKENS) -> Facts:
+def facts_of(request: Request) -> Facts:
     """What the router knows of the request when it comes."""
     return Facts(
         model=request.model or AUTO,
         stream=True,
         input_tokens=request.input_tokens,
-        expected_output_tokens=expected_output_tokens,
         complexity=COMPLEX if request.capable else 0.0,
     )
 

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from ..config.schema import Config
 from ..errors import NoTarget
-from ..model import ClusterCost, PoolView, Snapshot, Target, View
+from ..model import ClusterCost, Expected, PoolView, Snapshot, Target, Usage, View
 from ..pricing.cluster_cost import cluster_cost
+from ..pricing.expectations import Expectations
 from ..pricing.rent import RentBook, RentRule, terms_of
 from ..routing.engine import decide
 from ..routing.policy import Policy
@@ -19,7 +20,6 @@ from ..routing.turns import Turns
 from ..signals.latency import LatencyWindow
 from .job import Job
 from .options import facts_of
-from .outputs import ExpectedOutputs
 from .pool import Pool
 from .world import World
 
@@ -34,7 +34,7 @@ class Routed:
         self._policy = replace(policy, strategy=strategy)
         self._by_rent = strategy == BY_RENT
         self._config, self._rule = config, rule
-        self._outputs = ExpectedOutputs()
+        self._expectations = Expectations()
         self._turns = Turns()
         self._tick_at = math.inf
 
@@ -51,9 +51,8 @@ class Routed:
         }
 
     def place(self, job: Job, world: World) -> Iterable[Target]:
-        facts = facts_of(job.request, self._outputs.expected(job.request.input_tokens))
         try:
-            decision = decide(facts, self._snapshot(world), self._policy, self._turns.take)
+            decision = decide(facts_of(job.request), self._snapshot(world), self._policy, self._turns.take)
         except NoTarget as refusal:
             targets: Sequence[Target] = ()
             demand = refusal.demand
@@ -65,19 +64,24 @@ class Routed:
         return targets
 
     def nodes_changed(self, pool: Pool, world: World) -> None:
-        self._book.seen(pool.spec.name, len(pool.nodes), world.now)
-        self._schedule_tick(world)
+        self._wish(self._book.seen(pool.spec.name, len(pool.nodes), world.now), world)
 
     def idles(self, pool: Pool, world: World) -> None:
         """The book knows."""
 
     def finished(self, job: Job, world: World) -> None:
-        self._outputs.learn(job.request.input_tokens, job.request.output_tokens)
-        self._standings[job.target].learn(job, world.now)
+        standing = self._standings[job.target]
+        usage = Usage(input_tokens=job.request.input_tokens, output_tokens=job.request.output_tokens)
+        self._expectations.learn(standing.target.model, facts_of(job.request), usage)
+        standing.learn(job, world.now)
 
     def _snapshot(self, world: World) -> Snapshot:
         pools = {name: self._pool_view(pool) for name, pool in world.pools.items()}
-        return Snapshot(tuple(standing.view(world, pools) for standing in self._standings.values()), world.now, pools)
+        views = (
+            standing.view(world, pools, self._expectations.of(standing.target.model))
+            for standing in self._standings.values()
+        )
+        return Snapshot(tuple(views), world.now, pools)
 
     def _pool_view(self, pool: Pool) -> PoolView:
         speed = pool.spec.speed
@@ -109,7 +113,10 @@ class Routed:
         if at_s != self._tick_at:
             return
         self._tick_at = math.inf
-        busy = {name: sum(node.busy > 0 for node in pool.nodes) for name, pool in world.pools.items()}
+        busy = {
+            name: min(math.ceil(pool.in_flight / pool.spec.speed.slots), len(pool.nodes))
+            for name, pool in world.pools.items()
+        }
         self._wish(self._book.tick(world.now, busy), world)
 
 
@@ -117,7 +124,7 @@ class _Standing:
     """What the router has learnt of a target."""
 
     def __init__(self, target: Target, cost: ClusterCost | None, window_s: float, percentile: float) -> None:
-        self._target, self._cost = target, cost
+        self.target, self._cost = target, cost
         self._first, self._total = LatencyWindow(window_s, percentile), LatencyWindow(window_s, percentile)
         self._window_s = window_s
         self._posted_at = -math.inf
@@ -134,18 +141,18 @@ class _Standing:
             self._p95_first, self._median_first = self._first.figures(now)
             self._p95_total, _ = self._total.figures(now)
 
-    def view(self, world: World, pools: dict[str, PoolView]) -> View:
+    def view(self, world: World, pools: dict[str, PoolView], expected: Expected) -> View:
         fresh = world.now <= self._posted_at + self._window_s
-        pool = pools.get(self._target.owner)
+        pool = pools.get(self.target.owner)
         return View(
-            target=self._target,
-            state="up" if pool is None else world.pools[self._target.owner].state,
+            target=self.target,
+            state="up" if pool is None else world.pools[self.target.owner].state,
             health="healthy",
             p95_latency_ms=self._p95_first if fresh else None,
             p95_total_ms=self._p95_total if fresh else None,
             first_token_ms=self._median_first if fresh else None,
             queue_depth=0 if pool is None else max(0, pool.in_flight - (pool.slots or 0)),
-            pending=world.pending[self._target.name],
-            slots_total=None if pool is None else pool.slots,
+            pending=world.pending[self.target.name],
             cost=self._cost,
+            expected=expected,
         )
