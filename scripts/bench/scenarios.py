@@ -153,16 +153,19 @@ def _scenario(which: Set, number: int) -> Scenario:
     external = draw.choice(tuple(EXTERNALS))
     cold_start_s = draw.choice((60, 180, 300, 600))
     clusters = draw.choice(_FLEETS)(draw.choice((0.5, 1.0, 1.0, 1.8)), cold_start_s)
+    idle_timeout, limit_ms = draw.choice(("5m", "10m", "10m", "15m")), draw.choice((3000, 5000, 5000, 10_000))
+    for cluster in clusters:
+        cluster["scaling"]["idleTimeout"] = idle_timeout
     pays = math.exp(draw.uniform(math.log(0.3), math.log(6)))
     load = Load(pays * _break_even_per_hour(clusters, external, lengths), lengths, f"{which} {number}")
     trace = traffic(load, draw)
     capable = draw.choice((0.0, 0.0, 0.3))
-    config = _config(clusters, external)
+    config = _config(clusters, external, limit_ms)
     fleet = "+".join(f"{c['name']}×{c['scaling']['maxNodes']}" for c in clusters)
     return Scenario(
         name=f"{which}-{number:03} {traffic.__name__} {lengths.__name__}, {len(trace.requests)} in "
         f"{trace.span_s / 3600:.1f} h, {pays:.1f} × break-even, {fleet} {clusters[-1]['costPerHour']:.3f} USD/h, "
-        f"cold {cold_start_s} s, {external}, capable {capable:g}",
+        f"cold {cold_start_s} s, idle {idle_timeout}, limit {limit_ms} ms, {external}, capable {capable:g}",
         config=config,
         trace=marked(trace, capable, number),
         max_cold_start_usd=max(
@@ -192,7 +195,7 @@ def _cpu(level: float, cold_start_s: int, *, least: int) -> dict[str, Any]:
             "decodeTokensPerSecond": 8,
             "decodeTokensPerSecondSingle": 12,
         },
-        "scaling": {"minNodes": least, "maxNodes": 1, "coldStart": f"{min(90, cold_start_s)}s", "idleTimeout": "10m"},
+        "scaling": {"minNodes": least, "maxNodes": 1, "coldStart": f"{min(90, cold_start_s)}s"},
     }
 
 
@@ -206,7 +209,7 @@ def _t4(level: float, cold_start_s: int, *, name: str = "t4", usd: float = 0.21,
             "decodeTokensPerSecond": 22,
             "decodeTokensPerSecondSingle": 30,
         },
-        "scaling": {"minNodes": 0, "maxNodes": most, "coldStart": f"{cold_start_s}s", "idleTimeout": "10m"},
+        "scaling": {"minNodes": 0, "maxNodes": most, "coldStart": f"{cold_start_s}s"},
     }
 
 
@@ -218,9 +221,10 @@ _FLEETS: tuple[Callable[[float, int], list[dict[str, Any]]], ...] = (
 )
 
 
-def _config(clusters: list[dict[str, Any]], external: str) -> Config:
+def _config(clusters: list[dict[str, Any]], external: str, limit_ms: int) -> Config:
     paid, answered = EXTERNALS[external]
     document = {
+        "router": {"maxLatencyMs": limit_ms},
         "clusters": [
             {
                 **cluster,
