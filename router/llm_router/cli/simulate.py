@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from .common import config_option, say
+from .common import config_option, print_json, say
 
 
 @click.command()
@@ -44,23 +43,18 @@ def simulate(
     as_json_: bool,
 ) -> None:
     """Replay a trace: what each strategy would have cost, and how well anybody could have done."""
-    import msgspec
-
-    from ..config.load import load
+    from ..config.load import load_for_reckoning
     from ..pricing.list_prices import PriceBook
     from ..simulate.comparison import compare
     from ..simulate.report import as_json, render
     from ..simulate.trace import marked, stretched, thinned
-    from ..simulate.trace_file import TraceError, read_trace
+    from ..simulate.trace_file import read_trace
 
-    loaded = load(str(config_path), os.environ)
-    try:
-        trace = marked(stretched(thinned(read_trace(trace_path), thin, seed), stretch), capable, seed)
-    except TraceError as error:
-        raise click.ClickException(str(error)) from error
+    config = load_for_reckoning(str(config_path)).config
+    trace = marked(stretched(thinned(read_trace(trace_path), thin, seed), stretch), capable, seed)
     prices = PriceBook(datetime.now(UTC))
-    comparison = compare(loaded.config, trace, prices, file=str(config_path), time_limit_s=solver_time, report=say)
+    comparison = compare(config, trace, prices, file=str(config_path), time_limit_s=solver_time, report=say)
     if as_json_:
-        click.echo(msgspec.json.format(msgspec.json.encode(as_json(comparison)), indent=2).decode())
+        print_json(as_json(comparison))
     else:
         render(comparison)

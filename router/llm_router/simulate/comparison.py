@@ -8,9 +8,9 @@ from typing import get_args
 
 from msgspec import Struct
 
-from ..config.schema import Config
+from ..config.schema import Cluster, Config
 from ..config.schema.router import Strategy
-from ..pricing.fixed_costs import fixed_usd_per_hour
+from ..pricing.fixed_costs import fixed_cost
 from ..pricing.list_prices import PriceBook
 from ..pricing.rent import RentRule
 from ..routing.engine import policy_of
@@ -138,7 +138,6 @@ def compare(
     optimum = simulator.optimum(reached, time_limit_s)
     if optimum.warning is not None:
         report(f"warning: {optimum.warning}")
-    fixed = fixed_usd_per_hour(config.clusters)
     return Comparison(
         trace=trace,
         limit_s=simulator.limit_s,
@@ -146,5 +145,19 @@ def compare(
         policies=policies,
         reached=reached,
         optimum=optimum,
-        fixed_usd=None if fixed is None else fixed * trace.span_s / 3600,
+        fixed_usd=_fixed_usd(config.clusters, trace.span_s / 3600),
     )
+
+
+def _fixed_usd(clusters: Iterable[Cluster], hours: float) -> float | None:
+    """Pools in one region of a cloud share what stands around them, unless the configuration says otherwise."""
+    usd_per_hour = 0.0
+    counted: set[tuple[str, str]] = set()
+    for cluster in clusters:
+        fixed, place = fixed_cost(cluster), (cluster.provider.lower(), cluster.region)
+        if not fixed.known:
+            return None
+        if cluster.fixed_cost_per_hour is not None or place not in counted:
+            usd_per_hour += fixed.usd_per_hour
+        counted.add(place)
+    return usd_per_hour * hours

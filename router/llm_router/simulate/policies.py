@@ -99,9 +99,8 @@ class Planned(Passive):
     def place(self, job: Job, world: World) -> Iterable[Target]:
         options = self._options[job.number]
         planned = self._takes.get(job.number)
-        if planned is not None:
-            if _fits(job, world.pools[planned], self._limit_s):
-                return [target for target in options.inside if target.owner == planned]
+        if planned is not None and _fits(job, world.pools[planned], self._limit_s):
+            return [target for target in options.inside if target.owner == planned]
         if options.outside is not None:
             return (options.outside,)
         return sorted(options.inside, key=lambda target: _predicted_s(job, world.pools[target.owner]))

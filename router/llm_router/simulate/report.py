@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import to_builtins
-from rich.console import Console
 from rich.table import Table
 
+from ..printing import standard_output
 from .bound import LATE_SHARE
 from .comparison import Comparison, keeps_the_limit
 from .figures import Figures, Quantiles
-
-PIPED_WIDTH = 160
-"""Columns of a table that goes into a file or another program, which has no width of its own."""
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -33,9 +30,6 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 def render(comparison: Comparison) -> None:
     """A table on standard output: the cheapest first, those that break the limit last."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
     trace = comparison.trace
     title = (
         f"{len(trace.requests)} requests in {trace.span_s / 3600:.2f} h; first token within {comparison.limit_s:g} s "
@@ -47,7 +41,7 @@ def render(comparison: Comparison) -> None:
     runs = {**comparison.strategies, **{name.replace("_", " "): run for name, run in comparison.policies.items()}}
     for name, figures in sorted(runs.items(), key=lambda run: (not keeps_the_limit(run[1]), run[1].usd)):
         table.add_row(*_row(name, figures, comparison.reached.usd), style=None if keeps_the_limit(figures) else "dim")
-    console.print(table)
+    standard_output().print(table)
 
 
 def _row(name: str, figures: Figures, best_usd: float | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..errors import Problem, RouterError
+from ..errors import ConfigError, Problem
 from .trace import Request, Trace, trace_of
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -44,19 +44,11 @@ HOLE_SHARE = 0.2
 """A pause that is longer than both, the latter of the trace's span, is worth a note: something may be missing."""
 
 
-class TraceError(RouterError):
-    """The trace can't be used: ``problems`` says where and why."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, problems)))
-
-
 def read_trace(path: Path) -> Trace:
     """The trace in a file. Empty cells of tokens become the median of the others, requests that were not answered (no
     output tokens) are left out, rows out of order are sorted: ``notes`` says each.
 
-    Raises ``TraceError`` with file and line for what nobody could mean.
+    Raises ``ConfigError`` with file and line for what nobody could mean.
     """
     rows = _Rows(str(path))
     try:
@@ -67,9 +59,9 @@ def read_trace(path: Path) -> Trace:
             for line, record in records:
                 rows.add(line, record)
     except OSError as error:
-        raise TraceError([Problem("", f"cannot be read: {error.strerror}", file=str(path))]) from error
+        raise ConfigError([Problem("", f"cannot be read: {error.strerror}", file=str(path))]) from error
     except (UnicodeDecodeError, csv.Error, EOFError, zlib.error) as error:
-        raise TraceError([Problem("", f"is neither CSV nor JSON lines: {error}", file=str(path))]) from error
+        raise ConfigError([Problem("", f"is neither CSV nor JSON lines: {error}", file=str(path))]) from error
     return rows.trace()
 
 
@@ -107,11 +99,11 @@ class _Rows:
     def wrong(self, line: int, message: str) -> None:
         self.problems.append(Problem("", message, line, self.file))
         if len(self.problems) == SHOWN_PROBLEMS:
-            raise TraceError([*self.problems, Problem("", "only the first problems are shown", file=self.file)])
+            raise ConfigError([*self.problems, Problem("", "only the first problems are shown", file=self.file)])
 
     def trace(self) -> Trace:
         if self.problems:
-            raise TraceError(self.problems)
+            raise ConfigError(self.problems)
         answered = [row for row in self.rows if row.output_tokens != 0]
         if not answered:
             raise self._useless("holds no request that was answered")
@@ -146,8 +138,8 @@ class _Rows:
         ]
         return requests, notes
 
-    def _useless(self, message: str) -> TraceError:
-        return TraceError([Problem("", message, file=self.file)])
+    def _useless(self, message: str) -> ConfigError:
+        return ConfigError([Problem("", message, file=self.file)])
 
 
 def _holes(trace: Trace) -> Iterator[str]:
@@ -195,12 +187,12 @@ def _json_lines(file: TextIO, rows: _Rows) -> Iterator[tuple[int, Mapping[str, A
 
 
 def _columns(names: Sequence[str], rows: _Rows, line: int) -> dict[str, str]:
-    """What we call it → what the file calls it. Raises ``TraceError`` where a needed one is not there."""
+    """What we call it → what the file calls it. Raises ``ConfigError`` where a needed one is not there."""
     plain = {name.strip().lower(): name for name in names}
     columns = {ours: next((plain[name] for name in known if name in plain), None) for ours, known in _COLUMNS.items()}
     missing = [f"one of {', '.join(_COLUMNS[ours])}" for ours in _NEEDED if columns[ours] is None]
     if missing:
-        raise TraceError([Problem("", f"has no column of this kind: {'; '.join(missing)}", line, rows.file)])
+        raise ConfigError([Problem("", f"has no column of this kind: {'; '.join(missing)}", line, rows.file)])
     return {ours: name for ours, name in columns.items() if name is not None}
 
 
