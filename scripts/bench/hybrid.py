@@ -102,7 +102,8 @@ def report(outcomes: Sequence[Outcome]) -> None:
     print(
         f"\n{len(ratios)} scenarios: bill ÷ best run found: median {statistics.median(ratios):.3f}, "
         f"mean {statistics.fmean(ratios):.3f}, "
-        f"≤ 1.05 in {_share(ratio <= 1.05 for ratio in ratios)}, ≤ 1.10 in {_share(ratio <= 1.10 for ratio in ratios)}, "
+        f"≤ 1.05 in {_share(ratio <= 1.05 for ratio in ratios)}, "
+        f"≤ 1.10 in {_share(ratio <= 1.10 for ratio in ratios)}, "
         f"worst {ratios[-1]:.3f}\n"
         f"late: worst {max(each.late for each in outcomes):.2%}, refused {sum(each.refused for each in outcomes)}\n"
         f"above the cheapest fixed policy by more than one cold start: "

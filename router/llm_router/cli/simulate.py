@@ -1,13 +1,29 @@
-"""What traffic of the past would have cost."""
+"""``llm-router simulate``: what each strategy would have cost on traffic of the past."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from .common import config_option, print_json, say
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _finite(_ctx: click.Context, _param: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to reckon with")
+    return value
+
+
+def _number(name: str, default: float, least: float, most: float | None, help_: str) -> Callable[[F], F]:
+    kind = click.FloatRange(least, most)
+    return click.option(name, default=default, show_default=True, type=kind, callback=_finite, help=help_)
 
 
 @click.command()
@@ -16,21 +32,10 @@ from .common import config_option, print_json, say
     "--trace", "trace_path", required=True, type=click.Path(path_type=Path), help="CSV, or JSON lines of the ledger."
 )
 @click.option("--thin", default=1, show_default=True, type=click.IntRange(min=1), help="Keep about one of N requests.")
-@click.option("--stretch", default=1.0, show_default=True, help="Let the same requests take S times as long to come.")
+@_number("--stretch", 1.0, 1e-6, 1e6, "Let the same requests take S times as long to come.")
 @click.option("--seed", default=1, show_default=True, help="Which requests are kept, and which need a capable target.")
-@click.option(
-    "--capable",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of requests that clusters of simple-tasks cannot answer.",
-)
-@click.option(
-    "--solver-time",
-    default=30.0,
-    show_default=True,
-    help="Seconds for the lower bound, which holds even when they end it.",
-)
+@_number("--capable", 0.0, 0, 1, "Share of requests that clusters of simple-tasks cannot answer.")
+@_number("--solver-time", 30.0, 0, None, "Seconds for each of the two ways to prove a lower bound.")
 @click.option("--json", "as_json_", is_flag=True, help="One JSON document instead of a table.")
 def simulate(
     config_path: Path,

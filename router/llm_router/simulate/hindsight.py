@@ -103,7 +103,11 @@ class _Planner:
         request = self._requests[number]
         reading_s = request.input_tokens / self._reading
         decoding_s = (request.output_tokens - 1) * self._step_s
-        busy_s = max(reading_s, (reading_s + decoding_s) / self._pool.speed.slots) if self._slots_count else reading_s
+        busy_s = reading_s
+        if self._slots_count:
+            speed = self._pool.speed
+            work_s = speed.work_s(request.input_tokens, request.output_tokens)
+            busy_s = max(work_s, (reading_s + decoding_s) / speed.slots)
         latest_s = request.at_s + self._limit_s - reading_s
         value = self._value(number)
         ready_s = max(request.at_s, self._cold_s)

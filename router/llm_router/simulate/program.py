@@ -85,7 +85,8 @@ class Program:
                 integrality=numpy.array(self._whole),
                 options={"time_limit": time_limit_s, "mip_rel_gap": gap},
             )
-        lower = found.mip_dual_bound
+        # Without a column that must be whole there is no tree, and no bound of one: then the optimum is the bound.
+        lower = found.mip_dual_bound if any(self._whole) else found.fun
         known = lower is not None and math.isfinite(lower)
         return Solution(
             lower=self.constant + (lower - _TOLERANCE) / scale if known else -math.inf,

@@ -27,7 +27,7 @@ class RentRule(Struct, frozen=True, kw_only=True):
     margin: float = 0.95
     theta: float = 0.75
     few: float = 5.0
-    drift: float = 1.15
+    drift: float = 1.25
     keep: float = 3.0
     useful: float = 0.75
     bucket_s: float = 30.0
