@@ -16,14 +16,14 @@ from tests.router.simulate.fleets import PRICES, SPEED, cluster, config, fleet, 
 def test_the_figures_of_a_pool_and_of_a_provider() -> None:
     built = fleet(config())
     pool, external = built.pools["gpu"], built.externals["api"]
-    assert (pool.usd_per_second, pool.min_nodes, pool.max_nodes) == (pytest.approx(0.001), 0, 1)
+    assert (pool.usd_per_second, pool.min_nodes, pool.max_nodes) == pytest.approx((0.001, 0, 1))
     assert (pool.cold_start_s, pool.idle_timeout_s) == (30.0, 60.0)
     assert (external.first_token_s, external.tokens_per_second) == (0.5, 100)
 
 
 def test_a_step_goes_through_both_stated_speeds() -> None:
     speed = fleet(config()).pools["gpu"].speed
-    assert (speed.step_s, speed.step_s_per_sequence) == (pytest.approx(0.1), pytest.approx(0.05))
+    assert (speed.step_s, speed.step_s_per_sequence) == pytest.approx((0.1, 0.05))
     assert speed.step_of(1) == pytest.approx(0.15)
     assert speed.step_of(2) == pytest.approx(1 / 5)
 

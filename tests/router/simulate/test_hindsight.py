@@ -26,7 +26,7 @@ def test_a_node_is_started_in_time_for_what_pays_and_goes_between() -> None:
     [plan] = plans(CHEAP, trace_of([Request(0.0, 1, 1), *(Request(at, 100, 11) for at in busy)]))
     assert len(plan.takes) == 40
     (first, first_end), (second, second_end) = plan.spells
-    assert (first, second) == (pytest.approx(70.0), pytest.approx(1970.0))
+    assert (first, second) == pytest.approx((70.0, 1970.0))
     assert first_end < 300 < 2000 < second_end
     spells_s = 2 * 30 + 2 * 97 + 60
     assert plan.saved_usd == pytest.approx(40 * 0.021 - 0.0001 * spells_s, abs=0.001)

@@ -72,9 +72,9 @@ def test_it_knows_what_is_ahead_exactly_and_by_whole_prompts() -> None:
     node = Node(SPEED, 0.0, 0.0)
     node.take(job(0, 100, 5))
     node.advance(0.25)
-    assert (node.tokens_ahead, node.unread_tokens) == (pytest.approx(75), 100)
+    assert (node.tokens_ahead, node.unread_tokens) == pytest.approx((75, 100))
     node.advance(1.0)
-    assert (node.tokens_ahead, node.unread_tokens, node.decoding) == (pytest.approx(0), 0, 1)
+    assert (node.tokens_ahead, node.unread_tokens, node.decoding) == pytest.approx((0, 0, 1))
 
 
 def test_it_is_idle_since_its_last_answer() -> None:
@@ -82,7 +82,7 @@ def test_it_is_idle_since_its_last_answer() -> None:
     assert (node.busy, node.idle_since, node.next_event()) == (0, 5.0, math.inf)
     node.take(job(0, 100, 1))
     run(node)
-    assert (node.busy, node.idle_since, node.next_event()) == (0, pytest.approx(6.0), math.inf)
+    assert (node.busy, node.idle_since, node.next_event()) == pytest.approx((0, 6.0, math.inf))
 
 
 @settings(max_examples=60)

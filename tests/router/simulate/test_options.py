@@ -22,7 +22,8 @@ def test_everybody_may_and_the_cheapest_for_the_tokens_that_came_counts() -> Non
     of = config(providers=[reads, writes])
     found = options(of, Request(0, 10, 1000))
     assert found.outside is not None
-    assert (found.outside.name, found.outside_usd) == ("writes", pytest.approx(0.1))
+    assert found.outside.name == "writes"
+    assert found.outside_usd == pytest.approx(0.1)
     assert [target.owner for target in found.inside] == ["gpu"]
     found = options(of, Request(0, 1000, 10))
     assert found.outside is not None

@@ -34,7 +34,7 @@ def test_the_document_says_everything_of_every_strategy() -> None:
 
 
 def test_fixed_costs_stand_beside_the_bill_once_a_place() -> None:
-    here = {"provider": "aws", "region": "us-west-2", "scaling": {"minNodes": 1}}
+    here: dict[str, Any] = {"provider": "aws", "region": "us-west-2", "scaling": {"minNodes": 1}}
     one, two = compared(cluster(**here)), compared(cluster(**here), cluster("cpu", **here))
     assert one.fixed_usd == two.fixed_usd == pytest.approx(0.1725 * 295 / 3600)
     assert compared(cluster()).fixed_usd is None, "nobody knows which cloud that is"
