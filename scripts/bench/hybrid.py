@@ -1,6 +1,6 @@
 """How good hybrid is: its bill beside the best run found with full knowledge, over a grid of scenarios.
 
-    python -m scripts.bench.hybrid [--set holdout] [--count 100] [--json OUT]
+    python -m scripts.bench.hybrid [--set holdout|grid|train] [--count 100] [--json OUT]
 
 For each scenario the strategy hybrid, the fixed policies (everything outside, everything inside, every choice of pools
 held from the beginning to the end) and plans with full knowledge are simulated by the same model. Prints a line for
@@ -77,7 +77,7 @@ def _fixed(simulator: Simulator) -> Iterator[tuple[str, Figures]]:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--set", choices=["train", "holdout"], default="holdout")
+    parser.add_argument("--set", choices=["train", "holdout", "grid"], default="holdout")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args(arguments)

@@ -2,10 +2,10 @@
 
     python -m scripts.bench.queue [--runs 3] [--requests 120] [--load 0.6]
 
-One server of the large tiny model. First it is measured alone: how fast it reads a prompt, and how long a decode step
-takes with 1 to ``--slots`` sequences (the line a + b·n). Then requests come at random, as many as take ``--load`` of
-its time by that measure, to the server and to the model, each run with other requests. Times are the client's, from
-sending to the first token and to the last.
+One server of the large tiny model. It is measured alone: how fast it reads a prompt, and how long a decode step takes
+with 1 to ``--slots`` sequences (the line a + b·n). Then requests come at random, as many as take ``--load`` of its time
+by that measure, to the server and to the model, each run with other requests; and it is measured again, since other
+work on the machine comes and goes. Times are the client's, from sending to the first token and to the last.
 """
 
 from __future__ import annotations
@@ -123,6 +123,16 @@ def _slope(points: Sequence[tuple[float, float]]) -> float:
     return statistics.linear_regression([x for x, _ in points], [y for _, y in points]).slope
 
 
+def between(one: NodeSpeed, other: NodeSpeed) -> NodeSpeed:
+    """Neighbours on the same cores come and go: the mean of two measurements, before a load and after it."""
+    return NodeSpeed(
+        slots=one.slots,
+        prefill_tokens_per_second=2 / (1 / one.prefill_tokens_per_second + 1 / other.prefill_tokens_per_second),
+        step_s=(one.step_s + other.step_s) / 2,
+        step_s_per_sequence=(one.step_s_per_sequence + other.step_s_per_sequence) / 2,
+    )
+
+
 # ---------------------------------------------------------------- load, and what the model says of it
 
 
@@ -157,9 +167,11 @@ async def bench(url: str, options: argparse.Namespace) -> bool:
     server, near = Server(url), []
     print(f"{'run':>3} {'':14} {'predicted':>10} {'measured':>10}   difference")
     for run in range(1, options.runs + 1):
-        speed = await measured(server, options.slots)
-        trace = poisson(speed, options.load, options.requests, run)
-        real, model = await server.replay(trace), predicted(speed, trace)
+        before = await measured(server, options.slots)
+        trace = poisson(before, options.load, options.requests, run)
+        real = await server.replay(trace)
+        speed = between(before, await measured(server, options.slots))
+        model = predicted(speed, trace)
         print(
             f"{run:3} reads {speed.prefill_tokens_per_second:.0f} tokens/s, a step of n sequences takes "
             f"{speed.step_s * 1000:.2f} + {speed.step_s_per_sequence * 1000:.2f}·n ms"
@@ -173,7 +185,8 @@ async def bench(url: str, options: argparse.Namespace) -> bool:
 
 
 def _percentile(times: Sequence[Times], name: str, percent: int) -> float:
-    return statistics.quantiles((getattr(each, name) for each in times), n=100, method="inclusive")[percent - 1]
+    seconds = [each.first if name == "first" else each.total for each in times]
+    return statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 
 @contextmanager

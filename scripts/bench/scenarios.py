@@ -1,15 +1,17 @@
 """Scenarios for the strategy hybrid: traffic, fleets, prices and providers, drawn at random and repeatable.
 
-Two sets share no draw: rules may be changed until they do well on ``train``; ``holdout`` says whether that means
-anything. Some kinds of traffic are in the holdout only.
+The sets ``train`` and ``holdout`` share no draw: rules may be changed until they do well on the first; the second says
+whether that means anything. Some kinds of traffic are in the holdout only. ``grid`` is no draw: the shipped trace at
+every combination of load, provider and node price.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from llm_router.simulate.trace import Request, Trace, marked, stretched, thinned
 from llm_router.simulate.trace_file import read_trace
 
 AZURE = Path(__file__).resolve().parents[2] / "examples/traces/azure-llm-2023-code.csv.gz"
-Set = Literal["train", "holdout"]
+Set = Literal["train", "holdout", "grid"]
 
 EXTERNALS: Mapping[str, tuple[float, float]] = {
     "nano": (0.05, 0.40),
@@ -132,7 +134,7 @@ MOST_REQUESTS = 4000
 AZURE_PER_HOUR = 9240
 
 
-TRAFFIC: Mapping[Set, tuple[Callable[[Load, random.Random], Trace], ...]] = {
+TRAFFIC: Mapping[str, tuple[Callable[[Load, random.Random], Trace], ...]] = {
     "train": (code, poisson, diurnal, bursty, code, bursty, sparse),
     "holdout": (code, poisson, diurnal, bursty, code, stepped, sparse, working_days),
 }
@@ -141,8 +143,27 @@ TRAFFIC: Mapping[Set, tuple[Callable[[Load, random.Random], Trace], ...]] = {
 # ---------------------------------------------------------------- fleets
 
 
+HOLDOUT_FROM = 1000
+"""Those before were looked at while the rule was still being changed."""
+
+
 def scenarios(which: Set, count: int) -> list[Scenario]:
-    return [_scenario(which, number) for number in range(count)]
+    if which == "grid":
+        return list(islice(_grid(), count))
+    first = HOLDOUT_FROM if which == "holdout" else 0
+    return [_scenario(which, number) for number in range(first, first + count)]
+
+
+def _grid() -> Iterator[Scenario]:
+    for seed, every, external, level in product((1, 2), (2, 4, 8, 16, 32, 64), EXTERNALS, (1.0, 1.8)):
+        trace = thinned(read_trace(AZURE), every, seed)
+        clusters = [_cpu(1.0, 90, least=1), _t4(level, 300)]
+        yield Scenario(
+            name=f"grid one of {every}, seed {seed}, t4 at {clusters[1]['costPerHour']:.3f} USD/h, {external}",
+            config=_config(clusters, external, 5000),
+            trace=trace,
+            max_cold_start_usd=clusters[1]["costPerHour"] * 300 / 3600,
+        )
 
 
 def _scenario(which: Set, number: int) -> Scenario:

@@ -26,7 +26,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "time": ("timestamp", "time", "at", "settled_at", "arrived_at", "created_at"),
     "input": ("input_tokens", "contexttokens", "prompt_tokens", "num_prefill_tokens"),
     "output": ("output_tokens", "generatedtokens", "completion_tokens", "num_decode_tokens"),
-    "model": ("model", "requested_model"),
+    "model": ("requested_model", "model"),
     "cache_read": ("cache_read_tokens",),
     "cache_write": ("cache_write_tokens",),
 }
@@ -190,6 +190,8 @@ def _columns(names: Sequence[str], rows: _Rows, line: int) -> dict[str, str]:
     """What we call it → what the file calls it. Raises ``ConfigError`` where a needed one is not there."""
     plain = {name.strip().lower(): name for name in names}
     columns = {ours: next((plain[name] for name in known if name in plain), None) for ours, known in _COLUMNS.items()}
+    if "target" in plain and columns["model"] == plain.get("model"):
+        columns["model"] = None  # a ledger's: the model that answered, whatever was asked for
     missing = [f"one of {', '.join(_COLUMNS[ours])}" for ours in _NEEDED if columns[ours] is None]
     if missing:
         raise ConfigError([Problem("", f"has no column of this kind: {'; '.join(missing)}", line, rows.file)])

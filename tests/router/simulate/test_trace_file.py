@@ -49,6 +49,12 @@ def test_json_lines_of_a_ledger(tmp_path: Path) -> None:
     assert trace.notes == ("1 requests without an answer are left out",)
 
 
+def test_the_model_of_a_ledger_s_line_is_who_answered_not_what_was_asked_for(tmp_path: Path) -> None:
+    row = {"time": 1.0, "settled_at": 2.0, "target": "gpu", "model": "m", "input_tokens": 5, "output_tokens": 3}
+    [request] = read_trace(written(tmp_path, json.dumps(row), "ledger.jsonl")).requests
+    assert (request.at_s, request.model) == (0.0, "")
+
+
 def test_compressed_files(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv.gz"
     path.write_bytes(gzip.compress(b"time,input_tokens,output_tokens\n1,2,3\n"))

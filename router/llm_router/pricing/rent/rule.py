@@ -25,9 +25,9 @@ class RentRule(Struct, frozen=True, kw_only=True):
     """
 
     margin: float = 0.95
-    theta: float = 0.75
-    few: float = 5.0
-    drift: float = 1.25
+    theta: float = 0.5
+    few: float = 3.0
+    drift: float = 1.2
     keep: float = 3.0
     useful: float = 0.75
     bucket_s: float = 30.0
