@@ -278,15 +278,17 @@ class Rejection(Struct, frozen=True):
 class Demand(Struct, frozen=True, kw_only=True):
     """What one decision says about the pools: who should run, and what that would have been worth.
 
-    ``value_usd`` is what the request costs at the cheapest API that may answer it, infinite where none may. ``chosen``
-    is the pool that answers, on its ``nodes_needed``-th node if the others are kept busy first; ``spilled`` means that
-    no pool had room for it, ``able`` which pools could have taken it with a node more. ``called`` is a pool that does
-    not run and is to answer next time whatever it costs, because a rule or the strategy puts it first.
+    ``value_usd`` is what the request costs at the cheapest API that may answer it, infinite where none may; its first
+    token is wanted within ``limit_s`` seconds. ``chosen`` is the pool that answers, on its ``nodes_needed``-th node if
+    the others are kept busy first; ``spilled`` means that no pool had room for it, ``able`` which pools could have
+    taken it with a node more. ``called`` is a pool that does not run and is to answer next time whatever it costs,
+    because a rule or the strategy puts it first.
     """
 
     value_usd: float
     input_tokens: int
     output_tokens: int
+    limit_s: float = float("inf")
     chosen: str | None = None
     nodes_needed: int = 1
     spilled: bool = False

@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import ConfigError
-from . import breakeven, cluster_side, configuration, demo, keys, ledger, models, prices, routing
+from . import breakeven, cluster_side, configuration, demo, keys, ledger, models, prices, routing, simulate
 
 CONFIG_REFUSED = 78
 """sysexits' EX_CONFIG: a supervisor need not try again."""
@@ -49,6 +49,7 @@ for command in (
     ledger.savings,
     ledger.ledger,
     breakeven.breakeven,
+    simulate.simulate,
     cluster_side.sign,
     cluster_side.gate,
     cluster_side.exporter,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..pricing.breakeven import External, Point, Pool, Traffic
     from ..pricing.breakeven_verdict import Verdict
 
+SECONDS_PER_DAY = 86_400.0
 DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS = 1147.0, 211.0
 """A conversation, as the means of a public trace of one say (Azure LLM inference 2023)."""
 
@@ -70,15 +72,27 @@ def _traffic(
 ) -> Traffic:
     """What is given on the command line counts, then the trace, then a conversation."""
     from ..pricing.breakeven import Traffic
-    from .traffic_file import read_traffic
 
     usual = Traffic(input_tokens=DEFAULT_INPUT_TOKENS, output_tokens=DEFAULT_OUTPUT_TOKENS)
-    traffic = usual if trace is None else read_traffic(trace)
+    traffic = usual if trace is None else _traffic_of(trace)
     given = {"input_tokens": input_tokens, "output_tokens": output_tokens, "requests_per_day": requests_per_day}
     traffic = replace(traffic, **{name: value for name, value in given.items() if value is not None})
     if traffic.input_tokens + traffic.output_tokens <= 0:
         raise click.UsageError("a request without any tokens costs nothing anywhere")
     return traffic
+
+
+def _traffic_of(trace: Path) -> Traffic:
+    """The mean request, and how many come a day."""
+    from ..pricing.breakeven import Traffic
+    from ..simulate.trace_file import read_trace
+
+    read = read_trace(trace)
+    return Traffic(
+        input_tokens=fmean(request.input_tokens for request in read.requests),
+        output_tokens=fmean(request.output_tokens for request in read.requests),
+        requests_per_day=len(read.requests) / read.span_s * SECONDS_PER_DAY if read.span_s > 0 else None,
+    )
 
 
 def _externals(config: Config, traffic: Traffic, against: Sequence[str]) -> list[External]:

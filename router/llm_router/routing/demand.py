@@ -48,6 +48,7 @@ def demand_of(
         value_usd=_value_usd(outside, tokens, policy),
         input_tokens=tokens.input_tokens,
         output_tokens=tokens.output_tokens,
+        limit_s=limit_s,
         chosen=None if chosen is None else chosen.view.target.owner,
         nodes_needed=1 if chosen is None else nodes_needed(chosen.pool, tokens.input_tokens, limit_s),
         spilled=spilled,

@@ -77,14 +77,14 @@ def test_what_the_ledger_exports_is_a_trace_too_and_who_got_no_answer_does_not_c
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "holds no answered requests"),
-        ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "holds no answered requests"),
-        ("TIMESTAMP,ContextTokens\n2026-11-16,1\n", ":2: has no column output_tokens"),
-        ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1,many\n", ":2: 'many' is no number of tokens"),
-        ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1e12,1\n", ":2: '1e12' is no number of tokens"),
+        ("", "has no column of this kind"),
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "holds no request that was answered"),
+        ("TIMESTAMP,ContextTokens\n2026-11-16,1\n", ":1: has no column of this kind: one of output_tokens"),
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1,many\n", ":2: output tokens: 'many' is no number"),
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1e12,1\n", ":2: input tokens: '1e12' is no count"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\nnoon,1,1\n", ":2: 'noon' is no time"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\nnan,1,1\n", ":2: 'nan' is no time"),
-        ('{"settled_at": 1, "input_tok', "is no trace"),
+        ('{"settled_at": 1, "input_tok', ":1: is not JSON, or cut off"),
     ],
 )
 def test_a_trace_that_cannot_be_meant_is_refused_with_its_line(tmp_path: Path, content: str, said: str) -> None:

@@ -27,7 +27,8 @@ class Server(Base):
     ] = Seconds(0)
     drain_timeout: Annotated[Duration, "Time that answers under way then have to finish."] = Seconds(120)
     max_requests: Annotated[
-        Count, "Chat requests of a worker at a time. More are answered 503; the last 5 and 15 % are kept for what is critical."
+        Count,
+        "Chat requests at a time, of each worker. More get 503; the last 5 and 15 % are for what is critical.",
     ] = 512
     max_body: Annotated[Size, "Largest request body; a larger one is answered 413."] = Bytes(4 * 1024 * 1024)
     watch_config: Annotated[bool, "Reload when this file, or the file of API keys, changes."] = True

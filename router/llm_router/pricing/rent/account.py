@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ...model import Demand
-from .bucket import Bucket
+from .bucket import Shadow, Work
 from .rule import SECONDS_PER_HOUR, PoolTerms, RentRule
 
 Why = Literal["configured", "found", "saving", "needed", "called", "unprofitable", "idle"]
@@ -20,6 +20,8 @@ Why = Literal["configured", "found", "saving", "needed", "called", "unprofitable
 asked for it; woken because it would have saved enough, because nobody else may answer, or because a rule or strategy
 puts it first; released because it lost too much, or because nothing came."""
 
+_NEWS = 0.05
+"""Weight of the latest request in what one is usually worth."""
 _A_MOMENT_S = 0.001
 """A balance is to be *below* its limit: at the very moment when it gets there nothing happens."""
 
@@ -51,10 +53,11 @@ class PoolAccount:
         self.why: Why = "configured"
         self._now = self.since = now
         self._gain_usd = self._rate_usd = 0.0
+        self._usual_usd: float | None = None
         self._earned_at: float | None = None
         self._balance_usd = 0.0
         self._used_at = [now] * (terms.max_nodes + 1)
-        self._next, self._starting = Bucket(rule.bucket_s), Bucket(rule.bucket_s)
+        self._next, self._starting = Shadow(rule.bucket_s), Shadow(rule.bucket_s)
 
     # ------------------------------------------------------------ waking
 
@@ -66,7 +69,7 @@ class PoolAccount:
         """Whether nodes that are starting already will take demand like this."""
         now = self._advance(now)
         starting = self.wanted - self.nodes
-        if starting <= 0 or not self._starting.takes(self._work_s(demand), now, starting):
+        if starting <= 0 or not self._starting.takes(self._work(demand), now, starting):
             return False
         self._used_at[self.wanted] = max(now, self._used_at[self.wanted])
         return True
@@ -74,12 +77,14 @@ class PoolAccount:
     def earn(self, demand: Demand, now: float) -> None:
         """Book what one more node would have saved by answering, if it could have answered this too."""
         now = self._advance(now)
-        if not self._next.takes(self._work_s(demand), now):
+        if not self._next.takes(self._work(demand), now):
             return
         since_s = 0.0 if self._earned_at is None else now - self._earned_at
         rent_usd_per_s = self._rule.drift * self.terms.usd_per_s
         self._gain_usd = max(0.0, self._gain_usd + demand.value_usd - rent_usd_per_s * since_s)
         self._rate_usd = self._rate_at(since_s) + demand.value_usd
+        usual = demand.value_usd if self._usual_usd is None else self._usual_usd
+        self._usual_usd = usual + _NEWS * (demand.value_usd - usual)
         self._earned_at = now
 
     @property
@@ -98,7 +103,7 @@ class PoolAccount:
         if self.nodes == self.wanted:
             self._starting = self._next  # what it would have done until now waits for it
         self._used_at[self.wanted + 1] = now if runs else now + self.terms.cold_start_s
-        self._next = Bucket(self._rule.bucket_s)
+        self._next = Shadow(self._rule.bucket_s)
         self._balance_usd = 0.0
         self._want(self.wanted + 1, why, now)
 
@@ -179,7 +184,9 @@ class PoolAccount:
 
     @property
     def _wake_above_usd(self) -> float:
-        return 0.0 if self.nodes > self.wanted else self._rule.theta * self.terms.stake_usd
+        if self.nodes > self.wanted:
+            return 0.0
+        return self._rule.theta * self.terms.stake_usd + self._rule.few * (self._usual_usd or 0.0)
 
     @property
     def _release_below_usd(self) -> float:
@@ -200,8 +207,13 @@ class PoolAccount:
         rent_usd_per_s = self._rule.drift * self.terms.usd_per_s
         return self._rate_usd * left - rent_usd_per_s * self._rule.forget_s * (1 - left)
 
-    def _work_s(self, demand: Demand) -> float:
-        return self.terms.work_s(demand.input_tokens, demand.output_tokens, self._rule.useful)
+    def _work(self, demand: Demand) -> Work:
+        terms = self.terms
+        return Work(
+            reading_s=terms.reading_s(demand.input_tokens),
+            all_s=terms.work_s(demand.input_tokens, demand.output_tokens, self._rule.useful),
+            limit_s=demand.limit_s,
+        )
 
     def _advance(self, now: float) -> float:
         """Charge the last node's rent up to ``now``."""

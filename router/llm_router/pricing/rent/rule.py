@@ -15,7 +15,8 @@ class RentRule(Struct, frozen=True, kw_only=True):
     """When waking and keeping a node pays. The same for all pools; none is fitted to any traffic.
 
     - ``margin``: share of the latency limit within which the first token must be predicted.
-    - ``theta``: a node is woken when what it would have saved exceeds this share of what waking it costs at least.
+    - ``theta``: a node is woken when what it would have saved exceeds this share of what waking it costs at least,
+    - ``few``: and on top of that what this many usual requests are worth, so that a handful of dear ones is no trend.
     - ``drift``: rent that counts against waking, as a multiple of the real one; more than 1 demands a surplus.
     - ``keep``: a node is released when it has lost this multiple of what waking it costs.
     - ``useful``: share of a node's speed that traffic, which does not come evenly, can use.
@@ -25,8 +26,9 @@ class RentRule(Struct, frozen=True, kw_only=True):
 
     margin: float = 0.95
     theta: float = 0.5
-    drift: float = 1.0
-    keep: float = 1.0
+    few: float = 3.0
+    drift: float = 1.2
+    keep: float = 3.0
     useful: float = 0.75
     bucket_s: float = 30.0
     forget_s: float = 300.0
@@ -58,10 +60,14 @@ class PoolTerms(Struct, frozen=True, kw_only=True):
         """What waking a node costs that turns out not to be needed: its cold start and its idle tail."""
         return self.usd_per_s * (self.cold_start_s + self.idle_timeout_s)
 
+    def reading_s(self, input_tokens: int) -> float:
+        """Seconds in which a node that does nothing else reads a prompt; 0 where its speed is unknown."""
+        return input_tokens / self.prefill_tokens_per_second if self.prefill_tokens_per_second else 0.0
+
     def work_s(self, input_tokens: int, output_tokens: int, useful: float) -> float:
         """Seconds of one node that a request takes when its slots are well filled: the larger of its share of the
         node's steps (reading included) and its share of the slots."""
-        reading_s = input_tokens / self.prefill_tokens_per_second if self.prefill_tokens_per_second else 0.0
+        reading_s = self.reading_s(input_tokens)
         step_s, step_s_more = self._step()
         steps_s = reading_s + output_tokens * (step_s / self.slots + step_s_more)
         slot_s = (reading_s + output_tokens * (step_s + step_s_more * self.slots)) / self.slots
