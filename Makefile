@@ -100,5 +100,5 @@ clean:  ## remove what was installed or built inside the checkout
 
 .venv/.installed-dev: pyproject.toml uv.lock | $(filter .venv-tools/%,$(UV))
 	@echo "installing the router, llama.cpp and the development tools into .venv"
-	@$(UV) sync --frozen --inexact --extra demo
+	@$(UV) sync --frozen --inexact --extra demo --extra simulate
 	@touch .venv/.installed $@

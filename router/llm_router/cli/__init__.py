@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import ConfigError
-from . import breakeven, cluster_side, configuration, demo, keys, ledger, prices, routing
+from . import breakeven, cluster_side, configuration, demo, keys, ledger, prices, routing, simulate
 
 CONFIG_REFUSED = 78
 """sysexits' EX_CONFIG: a supervisor need not try again."""
@@ -47,6 +47,7 @@ for command in (
     ledger.savings,
     ledger.ledger,
     breakeven.breakeven,
+    simulate.simulate,
     cluster_side.sign,
     cluster_side.gate,
     cluster_side.exporter,
