@@ -12,6 +12,7 @@ import httpx
 import openai
 import pytest
 
+from llm_router.demo.contract import THRESHOLD_USD_PER_1K
 from tests.e2e.conftest import LLM_ROUTER, Demo
 from tests.router.ports import free_port
 
@@ -39,7 +40,7 @@ def test_the_show_once_for_machines(tiny_models: object) -> None:
         assert busy[cluster]["realised"] < (idle[cluster]["realised"] or math.inf), (
             "a busy node serves more for its rent"
         )
-        assert dear[cluster]["capacity"] > 0.01 > busy[cluster]["capacity"]
+        assert dear[cluster]["capacity"] > THRESHOLD_USD_PER_1K > busy[cluster]["capacity"]
         assert dear[cluster]["node_usd_per_hour"] > 2 * busy[cluster]["node_usd_per_hour"]
 
 

@@ -14,6 +14,10 @@ from ..api.serving import listen
 from ..config.fragments import merge, read_fragment, render
 from .pools import CONTEXT_TOKENS, Pool
 
+THRESHOLD_USD_PER_1K = 0.002
+"""``clusterCostThreshold``. Tiny models are fast and their tokens cheap: at the default no node price that an exporter
+believes makes the fastest pool dear."""
+
 PROVIDER_MODELS = {
     "openai": ("gpt-5.4-mini",),
     "anthropic": ("claude-haiku-5-5",),
@@ -70,6 +74,7 @@ def operators_part(listeners: Listeners, provider_urls: Mapping[str, str]) -> di
         "admin": {"port": listeners.admin_port},
         "router": {
             "routingStrategy": "hybrid",
+            "clusterCostThreshold": THRESHOLD_USD_PER_1K,
             "healthCheckInterval": "500ms",
             "cost": {"hysteresis": {"margin": 0.1, "hold": "2s"}},
             "failover": {"circuitBreaker": {"timeout": "3s"}},

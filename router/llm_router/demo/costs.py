@@ -40,8 +40,11 @@ def served(costs: Costs) -> bool:
 
 
 def moved(before: Costs, after: Costs) -> bool:
-    """Whether the realised cost of every cluster has changed."""
-    return all(after[name].realised not in (None, cost.realised) for name, cost in before.items())
+    """Whether every cluster has served since, and how fast it was has been measured."""
+    return all(
+        after[name].realised not in (None, cost.realised) and after[name].capacity != cost.capacity
+        for name, cost in before.items()
+    )
 
 
 def below(costs: Costs, usd_per_1k: float) -> list[str]:
