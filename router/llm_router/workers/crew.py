@@ -80,8 +80,10 @@ class Crew:
                 group.create_task(self._keep_measuring())
                 await asyncio.gather(*(event.wait() for event in served))
                 all_serve()
-        except* WorkersFailed as failures:
-            raise failures.exceptions[0] from None
+        except ExceptionGroup as failures:
+            # No except*: the first releases of Python 3.11 put what is raised there into a group again.
+            failed = failures.subgroup(WorkersFailed)
+            raise failures if failed is None else failed.exceptions[0] from None
 
     async def _keep_place(self, number: int, served: asyncio.Event) -> None:
         restarts = Restarts()

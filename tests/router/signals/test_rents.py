@@ -79,7 +79,7 @@ def test_nodes_with_work_under_way_stay_wanted_until_it_is_done(world: World) ->
     world.rents.observe(NEEDED)
     world.runs()
     world.board.post_pool("t4", in_flight=3)
-    world.now += 1000  # it lost its stake long ago
+    world.now += 3000  # it lost what it may lose long ago
     world.rents.tick()
     assert (world.wanted, world.gauge) == (0, 1)
     world.board.post_pool("t4", in_flight=0)
