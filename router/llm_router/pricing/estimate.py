@@ -42,7 +42,7 @@ def decision_usd_per_1k(cost: ClusterCost) -> float | None:
 
 def bucket_of(facts: Facts) -> int:
     """The complexity class of a request, 0 for the simplest."""
-    return min(BUCKETS - 1, int(facts.complexity * BUCKETS))
+    return int(facts.complexity * BUCKETS) if facts.complexity < 1.0 else BUCKETS - 1
 
 
 def expected_input_tokens(view: View, facts: Facts) -> int:
