@@ -51,8 +51,7 @@ def _may_be_open(provider: Provider) -> bool:
     if provider.type != "openai-compatible" or not provider.base_url:
         return False
     return provider.private or (
-        url_fault(provider.base_url, private=True) is None
-        and is_loopback(urlsplit(provider.base_url).hostname or "")
+        url_fault(provider.base_url, private=True) is None and is_loopback(urlsplit(provider.base_url).hostname or "")
     )
 
 
