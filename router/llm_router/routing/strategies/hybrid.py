@@ -32,10 +32,9 @@ def _sorted_out(clusters: Sequence[Candidate], situation: Situation) -> tuple[li
     fit: list[Candidate] = []
     unfit: list[Candidate] = []
     for candidate in clusters:
-        if candidate.view.state == "up":
-            fits = is_cheap(candidate, policy) and has_room(
-                candidate.pool, expected_input_tokens(candidate.view, facts), limit_s
-            )
+        view = candidate.view
+        if view.state == "up":
+            fits = is_cheap(candidate, policy) and has_room(candidate.pool, expected_input_tokens(view, facts), limit_s)
             (fit if fits else unfit).append(candidate)
     return fit, unfit
 
