@@ -254,7 +254,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class Choice(Struct, frozen=True, kw_only=True, gc=False):
     """One allowed target in the order of a decision. ``None`` costs are unknown."""
 
     target: Target

@@ -86,6 +86,7 @@ WEAKNESSES: tuple[Check, ...] = (secrets_are_sound, clusters.shared_secrets_are_
 
 REMARKS: tuple[Check, ...] = (
     rules.rules_can_act,
+    rules.targets_can_be_chosen,
     rules.rules_are_reached,
     listeners.workers_keep_what_they_count,
     listeners.workers_share_limits,

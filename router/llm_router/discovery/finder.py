@@ -20,12 +20,16 @@ from .last_good import LastGood
 SETTLE_S = 0.5
 """Sets follow each other at least this far apart: a rolling update changes many instances in a moment."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+BELIEVED_AFTER_S = 600.0
+"""For so long a registry must insist that there is nothing any more. Clusters that are really gone fail their health
+checks meanwhile, and are not asked."""
 
 logger = logging.getLogger("llm_router.discovery")
 
 
 class Finder:
-    """A ``Discovery`` over one source. ``known`` is what a predecessor of the same method had found; ``clock`` is
+    """A ``Discovery`` over one source. ``known`` is what a predecessor of the same method had found; nothing is
+    believed to be there after ``believed_after_s``, or one refresh interval where that is longer. ``clock`` is
     monotonic seconds, ``chance`` gives 0..1."""
 
     def __init__(
@@ -37,12 +41,13 @@ class Finder:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         known: tuple[Instance, ...] = (),
+        believed_after_s: float = BELIEVED_AFTER_S,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.method = source.method
         self._source, self._config, self._metrics = source, config, metrics
         self._sleep, self._chance = sleep, chance
-        self._last_good = LastGood(known, config.discovery.refresh_interval, clock)
+        self._last_good = LastGood(known, max(believed_after_s, config.discovery.refresh_interval), clock)
         self._failures = 0
         self._trouble = Trouble(logger, f"discovery by {self.method} is back")
         self._unfit: tuple[Unfit, ...] = ()

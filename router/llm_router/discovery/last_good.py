@@ -8,8 +8,8 @@ from .base import Answer, Instance
 
 
 class LastGood:
-    """Holds what was found last. Nothing replaces something only after two listings in a row, at least ``apart_s``
-    from each other, have said so. ``clock`` is monotonic seconds."""
+    """Holds what was found last. Nothing replaces something only when every answer for ``apart_s`` has said so, the
+    first and the last of them whole listings. ``clock`` is monotonic seconds."""
 
     def __init__(self, instances: tuple[Instance, ...], apart_s: float, clock: Callable[[], float]) -> None:
         self.instances = instances

@@ -14,7 +14,7 @@ from .base import Discovery, Source
 from .consul import Consul
 from .etcd import Etcd
 from .etcd_gateway import Gateway
-from .finder import Finder
+from .finder import BELIEVED_AFTER_S, Finder
 from .http import Registry
 from .kube_access import ACCOUNT_DIR, access
 from .kubernetes import Kubernetes
@@ -24,13 +24,14 @@ from .static import Static
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
     """What every discovery works with. ``clock`` is monotonic seconds; ``env`` and ``account_dir`` tell a pod where
-    its API server is and who it is."""
+    its API server is and who it is; for ``believed_after_s`` a registry must say that nothing is there any more."""
 
     metrics: Metrics
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
     account_dir: str = ACCOUNT_DIR
+    believed_after_s: float = BELIEVED_AFTER_S
 
 
 def discovery_of(config: Config, means: Means, previous: Discovery | None = None) -> Discovery:
@@ -40,7 +41,15 @@ def discovery_of(config: Config, means: Means, previous: Discovery | None = None
     if source is None:
         return Static(config, means.metrics)
     known = previous.instances if previous is not None and previous.method == source.method else ()
-    return Finder(source, config, metrics=means.metrics, clock=means.clock, sleep=means.sleep, known=known)
+    return Finder(
+        source,
+        config,
+        metrics=means.metrics,
+        clock=means.clock,
+        sleep=means.sleep,
+        known=known,
+        believed_after_s=means.believed_after_s,
+    )
 
 
 def _source(config: Config, means: Means) -> Source | None:

@@ -32,7 +32,12 @@ def cluster_usd(cost: ClusterCost, usage: Usage) -> float | None:
     usd_per_1k = decision_usd_per_1k(cost)
     if usd_per_1k is None:
         return None
-    return (usage.output_tokens + usage.all_input_tokens * cost.input_ratio) * usd_per_1k / 1000
+    return _weighed(cost, usage.all_input_tokens, usage.output_tokens) * usd_per_1k / 1000
+
+
+def _weighed(cost: ClusterCost, input_tokens: int, output_tokens: int) -> float:
+    """Generated tokens that take as long as these."""
+    return output_tokens + input_tokens * cost.input_ratio
 
 
 def decision_usd_per_1k(cost: ClusterCost) -> float | None:
@@ -42,7 +47,7 @@ def decision_usd_per_1k(cost: ClusterCost) -> float | None:
 
 def bucket_of(facts: Facts) -> int:
     """The complexity class of a request, 0 for the simplest."""
-    return min(BUCKETS - 1, int(facts.complexity * BUCKETS))
+    return int(facts.complexity * BUCKETS) if facts.complexity < 1.0 else BUCKETS - 1
 
 
 def expected_input_tokens(view: View, facts: Facts) -> int:
@@ -54,12 +59,16 @@ def expected_input_tokens(view: View, facts: Facts) -> int:
 
 def expected_usage(view: View, facts: Facts) -> Usage:
     """The tokens that this request is expected to take at this target; ``max_tokens`` caps the answer."""
+    return Usage(input_tokens=expected_input_tokens(view, facts), output_tokens=_expected_output_tokens(view, facts))
+
+
+def _expected_output_tokens(view: View, facts: Facts) -> int:
     output, lengths = facts.expected_output_tokens, view.expected.output_tokens
-    if lengths:
-        bucket, most = bucket_of(facts), facts.max_tokens
-        learnt = lengths.get((facts.key, bucket)) or lengths.get((None, bucket)) or lengths.get((None, None), output)
-        output = learnt if most is None or learnt < most else most
-    return Usage(input_tokens=expected_input_tokens(view, facts), output_tokens=output)
+    if not lengths:
+        return output
+    bucket, most = bucket_of(facts), facts.max_tokens
+    learnt = lengths.get((facts.key, bucket)) or lengths.get((None, bucket)) or lengths.get((None, None), output)
+    return learnt if most is None or learnt < most else most
 
 
 def most_usage(view: View, facts: Facts) -> Usage:
@@ -90,17 +99,19 @@ def estimate(view: View, facts: Facts) -> tuple[float | None, float | None]:
     the first is the figure of its pool. A pool at zero would have to start for this request: then the start is in the
     second. (One that is starting has been paid for by whoever woke it.)
     """
-    usage = expected_usage(view, facts)
     if view.target.kind == "cluster":
-        if view.cost is None:
+        usd_per_1k = None if view.cost is None else decision_usd_per_1k(view.cost)
+        if view.cost is None or usd_per_1k is None:
             return None, None
-        usd = cluster_usd(view.cost, usage)
-        return decision_usd_per_1k(view.cost), _with_start(usd, view.cost) if view.state == "zero" else usd
+        read, written = expected_input_tokens(view, facts), _expected_output_tokens(view, facts)
+        usd = _weighed(view.cost, read, written) * usd_per_1k / 1000
+        return usd_per_1k, _with_start(usd, view.cost) if view.state == "zero" else usd
     if view.target.list_price is None:
         return None, None
+    usage = expected_usage(view, facts)
     usd = list_usd(view.target.list_price, usage)
     return usd * 1000 / max(1, usage.all_tokens), usd
 
 
-def _with_start(usd: float | None, cost: ClusterCost) -> float | None:
-    return None if usd is None or cost.start_usd is None else usd + cost.start_usd
+def _with_start(usd: float, cost: ClusterCost) -> float | None:
+    return None if cost.start_usd is None else usd + cost.start_usd

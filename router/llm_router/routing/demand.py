@@ -30,8 +30,8 @@ def demand_of(
     if not clusters:
         return None
     first = order[0][0].view.target if order else None
-    awake = [(candidate, reason) for candidate, reason in order if candidate.view.target.name not in asleep]
-    answering, reason = awake[0] if awake else (None, "")
+    awake = (entry for entry in order if entry[0].view.target.name not in asleep)
+    answering, reason = next(awake, (None, ""))
     by_rent = strategy == BY_RENT
     spilled = by_rent and (answering is None or reason in _SPILLED)
     limit_s = policy.first_token_limit_s(facts)

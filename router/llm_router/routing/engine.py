@@ -22,10 +22,12 @@ from .requirements import (
     RECOVERING,
     RULE,
     STATE,
+    TROUBLE,
     UNAVAILABLE,
     Question,
     checks_for,
     is_called,
+    is_well,
     question_of,
     reject,
 )
@@ -144,28 +146,29 @@ def _strategy(facts: Facts, policy: Policy) -> tuple[str, Strategy]:
 
 def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
     checks = checks_for(question)
+    if_well = [entry for entry in checks if entry[0] not in TROUBLE]
     verdict = _Verdict()
     comparable: list[Candidate] = []
     cluster_there = cluster_missing = False
     for view in snapshot.views:
-        is_cluster = view.target.kind == "cluster"
-        rejection = reject(view, question, checks)
+        target = view.target
+        rejection = reject(view, question, if_well if is_well(view, question.now) else checks)
+        code = None if rejection is None else rejection.code
         if rejection is not None:
             verdict.rejected.append(rejection)
-        code = None if rejection is None else rejection.code
-        if is_cluster:
-            may_answer = code is None or (code == STATE and view.state in ASLEEP)
-            cluster_there = cluster_there or may_answer
-            cluster_missing = cluster_missing or code in UNAVAILABLE
-            if may_answer:
-                verdict.candidates[view.target.name] = _candidate(view, question.facts, snapshot)
-            if may_answer and code is not None:
-                verdict.asleep.add(view.target.name)
+        if target.kind == "cluster":
+            if code is None or (code == STATE and view.state in ASLEEP):
+                cluster_there = True
+                verdict.candidates[target.name] = _candidate(view, question.facts, snapshot)
+                if code is not None:
+                    verdict.asleep.add(target.name)
+            elif code in UNAVAILABLE:
+                cluster_missing = True
         elif code is None or code in _STILL_COMPARABLE:
             candidate = _candidate(view, question.facts, snapshot)
             comparable.append(candidate)
             if code is None:
-                verdict.candidates[view.target.name] = candidate
+                verdict.candidates[target.name] = candidate
             if code is None or code in RECOVERING:
                 verdict.outside.append(candidate)
     verdict.baseline = _cheapest(comparable) if question.policy.baseline is None else _named(question, snapshot)
@@ -251,11 +254,11 @@ def _put_back(order: Order, policy: Policy, now: float, turn: Turn) -> Order:
     if len(order) == 1:
         return order
 
-    def rank(entry: tuple[Candidate, str]) -> tuple[bool, bool]:
-        candidate, reason = entry
-        last = candidate.view.target.name in policy.last_resort and not reason.startswith("rule:")
-        strained = _is_strained(candidate.view, policy) or passed_over(candidate.view, now, policy.slow_start_s, turn)
-        return last, strained
+    def rank(entry: tuple[Candidate, str]) -> int:
+        view, reason = entry[0].view, entry[1]
+        last = view.target.name in policy.last_resort and not reason.startswith("rule:")
+        strained = _is_strained(view, policy) or passed_over(view, now, policy.slow_start_s, turn)
+        return 2 * last + strained
 
     return sorted(order, key=rank)
 
@@ -267,16 +270,20 @@ def _is_strained(view: View, policy: Policy) -> bool:
 
 
 def _choices(order: Order, verdict: _Verdict) -> tuple[Choice, ...]:
-    # Choices are taken out of what was allowed: whatever a strategy returns, a rejected target can't be among them
-    # and none appears twice. Who sleeps is among the rejected.
-    names = ((candidate.view.target.name, reason) for candidate, reason in order)
-    taken = ((verdict.candidates.pop(name), reason) for name, reason in names if name not in verdict.asleep)
-    return tuple(
-        Choice(
-            target=candidate.view.target,
-            reason=reason,
-            usd_per_1k_tokens=candidate.usd_per_1k_tokens,
-            estimated_usd=candidate.estimated_usd,
+    choices = []
+    for candidate, reason in order:
+        name = candidate.view.target.name
+        if name in verdict.asleep:
+            continue  # among the rejected
+        # Taken out of what was allowed: whatever a strategy returns, a rejected target can't be among the choices and
+        # none appears twice.
+        taken = verdict.candidates.pop(name)
+        choices.append(
+            Choice(
+                target=taken.view.target,
+                reason=reason,
+                usd_per_1k_tokens=taken.usd_per_1k_tokens,
+                estimated_usd=taken.estimated_usd,
+            )
         )
-        for candidate, reason in taken
-    )
+    return tuple(choices)

@@ -21,6 +21,7 @@ AUTO = "auto"
 """The model name that every target accepts."""
 
 _STREAM = frozenset({"stream"})
+_NOTHING: frozenset[str] = frozenset()
 
 DECLARED_NEEDS = frozenset({"tools", "vision", "audio"})
 """What a self-hosted model cannot do unless its cluster declares it as a capability. Most have no projector, and
@@ -71,6 +72,17 @@ def reject(view: View, question: Question, checks: Checks | None = None) -> Reje
         if detail is not None:
             return Rejection(view.target.name, code, detail)
     return None
+
+
+def is_well(view: View, now: float) -> bool:
+    """Whether the target is up, and none of ``TROUBLE`` can be the matter with it."""
+    return (
+        view.state == "up"
+        and view.health != "unhealthy"
+        and view.retry_at <= now
+        and not view.probing
+        and not view.limited
+    )
 
 
 def accepts(target: Target, facts: Facts, policy: Policy) -> bool:
@@ -152,10 +164,11 @@ def _residency(view: View, question: Question) -> str | None:
 
 def _needs(view: View, question: Question) -> str | None:
     needs = question.facts.needs
-    if question.facts.stream:
-        needs |= _STREAM
-    unmet = needs & question.policy.unsupported.get(view.target.wire, frozenset())
-    if view.target.kind == "cluster":
+    unsupported = question.policy.unsupported.get(view.target.wire, _NOTHING)
+    unmet = needs & unsupported
+    if question.facts.stream and "stream" in unsupported:
+        unmet |= _STREAM
+    if needs and view.target.kind == "cluster":
         unmet |= (needs & DECLARED_NEEDS) - view.target.capabilities
     return f"cannot take {', '.join(sorted(unmet))}" if unmet else None
 
@@ -290,6 +303,8 @@ ABLE: Checks = tuple(
 """What a target must be and do to answer a request, whoever asks and whatever model he names."""
 LASTING = frozenset(code for code, _ in _LASTING)
 PASSING = frozenset(code for code, _ in _PASSING)
+TROUBLE = PASSING - {"latency"}
+"""What is wrong with a target whatever the request."""
 SCOPES = frozenset({"model_not_allowed", "target_not_allowed"})
 RULE = "rule"
 """The code of a target that the matching rule does not let answer."""

@@ -89,7 +89,7 @@ def changed(*instances: Instance) -> Answer:
 def means() -> Means:
     """Real time and fresh metrics."""
     loop = asyncio.get_running_loop()
-    return Means(metrics=Metrics(CollectorRegistry()), clock=loop.time, sleep=asyncio.sleep)
+    return Means(metrics=Metrics(CollectorRegistry()), clock=loop.time, sleep=asyncio.sleep, believed_after_s=0.0)
 
 
 def gauges(metrics: Metrics, method: str) -> tuple[float | None, float | None]:

@@ -117,7 +117,7 @@ def test_without_a_leader_the_last_set_stays_and_the_metric_says_so() -> None:
     asyncio.run(main())
 
 
-def test_a_service_without_instances_is_believed_the_second_time() -> None:
+def test_a_service_without_instances_is_believed_after_a_while() -> None:
     async def main() -> None:
         standin = ConsulStandin()
         await standin.set(Registered("a", 1))

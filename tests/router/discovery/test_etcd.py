@@ -151,7 +151,7 @@ def test_a_quiet_watch_is_renewed_from_its_revision(etcd: EtcdServer) -> None:
     asyncio.run(main())
 
 
-def test_a_prefix_without_keys_is_believed_the_second_time(etcd: EtcdServer) -> None:
+def test_a_prefix_without_keys_is_believed_after_a_while(etcd: EtcdServer) -> None:
     async def main() -> None:
         etcd.put(f"{PREFIX}a", entry(1))
         async with discovering(etcd.url, refresh_s=0.3) as (sets, with_means):

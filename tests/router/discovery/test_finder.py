@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from llm_router.config.schema import Cluster
 from llm_router.discovery.base import SourceDown
-from llm_router.discovery.finder import FIRST_BACKOFF_S, MAX_BACKOFF_S, Finder
+from llm_router.discovery.finder import BELIEVED_AFTER_S, FIRST_BACKOFF_S, MAX_BACKOFF_S, Finder
 from llm_router.telemetry.metrics import Metrics
 from tests.router.discovery.scenes import (
     SECRET,
@@ -115,7 +115,11 @@ def test_an_empty_answer_shows_in_the_metric_until_it_is_confirmed() -> None:
             assert gauges(metrics, "etcd") == (0, 1)
             source.add(listed())
             await settled()
-            clock.now += 30
+            clock.now += BELIEVED_AFTER_S - 1
+            source.add(listed())
+            await settled()
+            assert gauges(metrics, "etcd") == (0, 1)
+            clock.now += 1
             source.add(listed())
             assert names(await sets.next()) == ["fixed"]
             assert gauges(metrics, "etcd") == (1, 0)

@@ -192,9 +192,7 @@ def test_a_token_needs_the_role_and_no_more(
     asyncio.run(main())
 
 
-def test_when_the_last_endpoint_goes_its_cluster_stays_until_a_second_listing(
-    api_server: ApiServer, place: str
-) -> None:
+def test_when_the_last_endpoint_goes_its_cluster_stays_for_a_while(api_server: ApiServer, place: str) -> None:
     async def main() -> None:
         api_server.service(place, "llama")
         api_server.slice(place, "llama", endpoint("10.1.0.1"))

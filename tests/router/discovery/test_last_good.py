@@ -17,7 +17,7 @@ def test_something_replaces_everything_at_once() -> None:
     assert (held.instances, held.doubted) == ((B,), False)
 
 
-def test_nothing_is_believed_from_the_second_listing_that_is_far_enough_from_the_first() -> None:
+def test_nothing_is_believed_from_the_listing_that_is_far_enough_from_the_first() -> None:
     clock = Clock()
     held = LastGood((A,), 30, clock)
     held.take(listed())

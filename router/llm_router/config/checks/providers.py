@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..findings import Finding, Path, quote
-from ..hosts import url_fault
+from ..hosts import is_loopback, url_fault
 from ..providers import NOT_YET_AVAILABLE, PROVIDER_TYPES, nearest_type
 from ..request_headers import CREDENTIAL_HEADERS
 from ..schema import Provider, ProviderModel
@@ -34,13 +35,24 @@ def types_are_known(draft: Draft) -> Iterator[Finding]:
 
 def providers_are_complete(draft: Draft) -> Iterator[Finding]:
     for i, provider in draft.providers():
+        if provider.type in NOT_YET_AVAILABLE:
+            continue
         known = PROVIDER_TYPES.get(provider.type)
-        if not provider.api_key:
+        if not provider.api_key and not _may_be_open(provider):
             yield Finding(("externalProviders", i, "apiKey"), "missing: an enabled provider needs it")
         if not provider.models and not provider.default_model:
             yield Finding(("externalProviders", i, "models"), "missing: name at least one model, or a defaultModel")
         if known is not None and known.base_url is None and not provider.base_url:
             yield Finding(("externalProviders", i, "baseUrl"), f"missing: {provider.type} has no address of its own")
+
+
+def _may_be_open(provider: Provider) -> bool:
+    """A server of one's own often asks for no key: on this machine, or in a network that nobody else is in."""
+    if provider.type != "openai-compatible" or not provider.base_url:
+        return False
+    return provider.private or (
+        url_fault(provider.base_url, private=True) is None and is_loopback(urlsplit(provider.base_url).hostname or "")
+    )
 
 
 def base_urls_are_sane(draft: Draft) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..findings import Finding, Path, meant, quote
 from ..hints import keys_of
-from ..regions import PLACES, near_names
+from ..regions import PLACES, near_names, within
 from ..request_headers import CREDENTIAL_HEADERS, REQUEST_HEADERS
 from ..schema import Action, Cluster, Condition, Provider, Rule
 from ..tags import KNOWN_TAGS
@@ -124,6 +124,28 @@ def rules_can_act(draft: Draft) -> Iterator[Finding]:
                 ("rules", i, "conditions"),
                 f"rule {rule.name} never acts: no cluster or provider has {wanted}, which its requests require",
             )
+
+
+def targets_can_be_chosen(draft: Draft) -> Iterator[Finding]:
+    """Whoever a rule names meets what all of its requests require."""
+    known = by_target_name(draft.owners)
+    for i, rule in _judged(draft.config.rules):
+        tags = {tag for condition in rule.conditions for tag in condition.required_compliance}
+        regions = [c.required_region for c in rule.conditions if c.required_region is not None]
+        for j, action in enumerate(rule.actions):
+            for where, name in _named(("rules", i, "actions", j), action):
+                owner = known.get(name)
+                fault = None if owner is None else _unmet(owner, tags, regions)
+                if fault is not None:
+                    yield Finding(where, f"rule {rule.name} never reaches {name}: {fault}, its requests require that")
+
+
+def _unmet(owner: Cluster | Provider, tags: set[str], regions: Sequence[str]) -> str | None:
+    missing = tags - {*owner.compliance}
+    if missing:
+        return f"it lacks {', '.join(sorted(missing))}"
+    outside = [region for region in regions if not within(owner.region, region)]
+    return f"it is not in {outside[0]}" if outside else None
 
 
 def rules_are_reached(draft: Draft) -> Iterator[Finding]:

@@ -69,8 +69,20 @@ def translate(document: Document, resolver: Resolver) -> Translation:
         raise refused(document, [*notes.problems, *decoded.awaited])
     tree = dialect.convert(decoded.value, Place(own), notes)
     origins: dict[Path, Path] = {(): (), **{(key,): (key,) for key in beside}}
-    data = {**beside, **unfold(tree, origins)}
+    data = _with_beside(unfold(tree, origins), beside, notes)
     return Translation(document, data, dialect, tuple(notes.problems), tuple(notes.warnings), origins)
+
+
+def _with_beside(told: Mapping[str, Any], beside: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+    """What the dialect tells, with the native sections beside it; a key that both give is refused."""
+    data = {**beside, **told}
+    for section in told.keys() & beside.keys():
+        mine, theirs = beside[section], told[section]
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            data[section] = {**mine, **theirs}
+            for key in mine.keys() & theirs.keys():
+                notes.refuse((section, key), "the other gateway's keys in this file say that too: keep one of the two")
+    return data
 
 
 def _without_strangers(data: Mapping[str, Any], dialect: Dialect[Any], notes: Notes) -> dict[str, Any]:

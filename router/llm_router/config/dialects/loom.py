@@ -53,7 +53,7 @@ def _convert(config: keys.Loom, at: Place, notes: Notes) -> dict[str, Any]:
         "externalProviders": _with_limits(
             [
                 _provider(p, where.within("providers", i), gateway, entries, notes)
-                for i, p in enumerate(gateway.providers)
+                for i, p in _in_order(gateway, entries)
             ],
             where,
             notes,
@@ -192,6 +192,23 @@ def _not_routed(provider: keys.Provider, at: Place, gateway: keys.Gateway, notes
     if strategy != "model" and routed:  # the last resort comes after all others, whatever the strategy
         notes.refuse(at.path, "routing.providers leaves it out, and a route names it: list it there")
     return {}
+
+
+def _in_order(gateway: keys.Gateway, entries: dict[str, _Entry]) -> list[tuple[int, keys.Provider]]:
+    """With ``failover`` the order of the list counts: by priority, then as ``routing.providers`` has them."""
+    providers = list(enumerate(gateway.providers))
+    if gateway.routing.strategy != "failover":
+        return providers
+    listed = {name: number for number, name in enumerate(entries)}
+
+    def place(numbered: tuple[int, keys.Provider]) -> tuple[int, int]:
+        provider = numbered[1]
+        entry = entries.get(provider.name)
+        stated = (entry.routed.priority if entry is not None else None, provider.priority, 1)
+        priority = next(number for number in stated if number is not None)
+        return priority, listed.get(provider.name, len(listed))
+
+    return sorted(providers, key=place)
 
 
 def _first(places: list[Place], key: str) -> Told | None:

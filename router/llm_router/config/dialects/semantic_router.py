@@ -9,11 +9,11 @@ from ..findings import meant, quote
 from . import semantic_router_keys as keys
 from .accounts import private, provider_type, usd_per_1k
 from .base import Dialect, Notes, Place, Told
+from .semantic_router_endpoints import HEALTH_PATH, preferring, single_cluster
 
 _AUTH_TYPES = {"bearer": "bearer", "api_key": "apiKey", "oauth": "oauth", "none": "none"}
 _RETRY_CODES: Mapping[str, tuple[int, ...]] = {"server_error": (500, 502, 503, 504), "rate_limit": (429,)}
 _ALWAYS_RETRIED = ("timeout", "connection_error")
-_HEALTH_PATH = "/health"
 _HEALTH_TIMEOUT_S = 5.0
 _SUSPICIOUS_USD_PER_TOKEN = 1e-4
 
@@ -28,14 +28,12 @@ class _Owner(NamedTuple):
 def _convert(config: keys.SemanticRouter, at: Place, notes: Notes) -> dict[str, Any]:
     multi = config.inter_cluster_routing or keys.InterClusterRouting()
     owners = list(_owners(config, multi, at))
-    endpoints = enumerate(config.vllm_endpoints)
-    native: dict[str, Any] = {
-        "router": {},
-        "clusters": [_endpoint(e, at.within("vllm_endpoints", i), notes) for i, e in endpoints],
-    }
+    native: dict[str, Any] = {"router": {}, "clusters": [], "externalProviders": []}
+    single_cluster(config, at, native, notes)
     if multi.enabled:
         _multi_cloud(multi, at.within("inter_cluster_routing"), native, notes)
         native["rules"] = _rules(config, multi, owners, at, notes) or None
+    native["externalProviders"] = native["externalProviders"] or None
     if config.default_model is not None:
         native["router"]["modelRoutes"] = {"default": _default_route(config.default_model, owners, at, notes)}
     return native
@@ -43,7 +41,8 @@ def _convert(config: keys.SemanticRouter, at: Place, notes: Notes) -> dict[str, 
 
 def _owners(config: keys.SemanticRouter, multi: keys.InterClusterRouting, at: Place) -> Iterator[_Owner]:
     where = at.within("vllm_endpoints")
-    yield from (_Owner(where.within(i, "name").data, e.models) for i, e in enumerate(config.vllm_endpoints))
+    endpoints = enumerate(config.vllm_endpoints)
+    yield from (_Owner(where.within(i, "name").data, (*e.models, *preferring(e, config))) for i, e in endpoints)
     if not multi.enabled:
         return
     where = at.within("inter_cluster_routing", "cluster_discovery", "static_clusters")
@@ -65,7 +64,7 @@ def _multi_cloud(multi: keys.InterClusterRouting, at: Place, native: dict[str, A
     ):
         notes.warn(at.path, "the figures under performance are measured here, and not taken from the file")
     providers = enumerate(multi.providers)
-    native["externalProviders"] = [_provider(p, at.within("providers", i), notes) for i, p in providers] or None
+    native["externalProviders"] += [_provider(p, at.within("providers", i), notes) for i, p in providers]
     native["discovery"] = {"method": where("method"), "refreshInterval": where("refresh_interval")}
     native["router"]["healthCheckInterval"] = where("health_check_interval")
     native["router"]["failover"] = _failover(multi.fault_tolerance, at.within("fault_tolerance"), notes)
@@ -92,24 +91,6 @@ def _cluster(cluster: keys.StaticCluster, at: Place, notes: Notes) -> Told:
             "compliance": at("compliance"),
             "costPer1kTokens": None if price is None else at.says(usd_per_1k(price), "cost_per_token"),
             "private": private(at, cluster.endpoint, "endpoint"),
-        }
-    )
-
-
-def _endpoint(endpoint: keys.Endpoint, at: Place, notes: Notes) -> Told:
-    host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-    url = f"http://{host}:{endpoint.port}"
-    if endpoint.health_check_path != _HEALTH_PATH:
-        notes.refuse((*at.path, "health_check_path"), f"clusters are asked at {_HEALTH_PATH}: remove it")
-    return at.says(
-        {
-            "name": at("name"),
-            "endpoint": at.says(url, "address"),
-            "type": at.says("vllm"),
-            "authType": at.says("none"),
-            "models": _models(endpoint, at),
-            "weight": at("weight"),
-            "private": private(at, url, "address"),
         }
     )
 
@@ -151,8 +132,8 @@ def _credential(at: Place, notes: Notes) -> Told | None:
     return token or key
 
 
-def _models(owner: keys.StaticCluster | keys.Provider | keys.Endpoint, at: Place) -> list[Any] | None:
-    context = None if isinstance(owner, keys.Endpoint) else at("capabilities", "max_context_length")
+def _models(owner: keys.StaticCluster | keys.Provider, at: Place) -> list[Any] | None:
+    context = at("capabilities", "max_context_length")
     if not owner.models:
         return None
     names = [at("models", i) for i in range(len(owner.models))]
@@ -166,8 +147,8 @@ def _check_health(cluster: keys.StaticCluster, found: keys.Discovery, at: Place,
     if check is None:
         return
     path = (*at.path, "health_check")
-    if check.path != _HEALTH_PATH:
-        notes.refuse((*path, "path"), f"clusters are asked at {_HEALTH_PATH}: remove it")
+    if check.path != HEALTH_PATH:
+        notes.refuse((*path, "path"), f"clusters are asked at {HEALTH_PATH}: remove it")
     if check.timeout is not None and check.timeout != _HEALTH_TIMEOUT_S:
         notes.refuse((*path, "timeout"), f"a cluster has {_HEALTH_TIMEOUT_S:g} s to answer: remove it")
     if check.interval is not None and check.interval != found.health_check_interval:
@@ -223,8 +204,8 @@ def _condition(condition: keys.Condition, at: Place) -> Told:
 def _action(action: keys.Action, owners: list[_Owner], at: Place, notes: Notes) -> Told:
     targets: Any = at("targets")
     if action.type == "load_balance":
-        if action.load_balance_strategy != "round_robin":
-            message = f"{action.load_balance_strategy} is not yet available: use round_robin"
+        if action.load_balance_strategy == "least_connections":
+            message = "least_connections is not yet available: use round_robin or weighted"
             notes.refuse((*at.path, "load_balance_strategy"), message)
         if targets is None:
             # Semantic-router balances over whoever serves the model; who does not is filtered out before rules act.
@@ -295,4 +276,5 @@ SEMANTIC_ROUTER = Dialect(
     struct=keys.SemanticRouter,
     gaps=keys.GAPS,
     convert=_convert,
+    beside=("server", "admin", "access", "state", "discovery"),
 )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from msgspec import field
+
 from ..scalars import Duration, Secret, Text
 from .base import Gaps, Keys
 
@@ -146,10 +148,17 @@ class Endpoint(Keys):
     health_check_path: Text = "/health"
 
 
+class ModelConfig(Keys):
+    """What the single-cluster configuration says of a model."""
+
+    preferred_endpoints: tuple[Text, ...] = ()
+
+
 class SemanticRouter(Keys):
     inter_cluster_routing: InterClusterRouting | None = None
     routing_strategies: tuple[RoutingStrategy, ...] = ()
     vllm_endpoints: tuple[Endpoint, ...] = ()
+    model_config: dict[Text, ModelConfig] = field(default_factory=dict)
     default_model: Text | None = None
 
 
@@ -168,7 +177,13 @@ GAPS: Gaps = {
     "tools": "tools are not chosen here: remove it, or set enabled: false",
     "prompt_guard": "there is no prompt guard: remove it, or set enabled: false",
     "api": "there is no classification API: remove it",
-    "model_config": "models are described where they are served: remove it",
+    "model_config": {
+        "*": {
+            "pricing": "what a cluster costs is said at static_clusters[].cost_per_token: remove it",
+            "pii_policy": "prompts are not inspected: remove it",
+            "reasoning_family": _CLASSIFIES,
+        }
+    },
     "inter_cluster_routing": {
         "cluster_discovery": {
             "static_clusters": {

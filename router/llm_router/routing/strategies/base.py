@@ -13,10 +13,12 @@ from ..policy import Policy
 from ..turns import Turn, first_turn
 
 
-class Candidate(Struct, frozen=True, kw_only=True):
+class Candidate(Struct, frozen=True, kw_only=True, gc=False):
     """One allowed target with what this request would cost there, ``None`` for unknown, and the ``pool`` that it shares
     with the other targets of its cluster. Its state may be one in which it cannot answer yet (``ASLEEP``): a strategy
     puts it where it belongs, or leaves it out."""
+
+    # gc=False: a decision makes as many as there are targets, and none is ever part of a cycle.
 
     view: View
     usd_per_1k_tokens: float | None = None
@@ -61,14 +63,19 @@ def split(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Candid
     return clusters, [c for c in candidates if c.view.target.kind == "provider"]
 
 
+_DEAREST = float("inf")
+
+
 def cheapest_request(candidate: Candidate) -> tuple[float, int, str]:
     """Sort key: predicted cost of this request, unknown last; ties by priority, then name."""
-    return _key(candidate.estimated_usd, candidate)
+    usd, target = candidate.estimated_usd, candidate.view.target
+    return _DEAREST if usd is None else usd, target.priority, target.name
 
 
 def cheapest_capacity(candidate: Candidate) -> tuple[float, int, str]:
     """Sort key: USD per 1K tokens, unknown last; ties by priority, then name."""
-    return _key(candidate.usd_per_1k_tokens, candidate)
+    usd, target = candidate.usd_per_1k_tokens, candidate.view.target
+    return _DEAREST if usd is None else usd, target.priority, target.name
 
 
 def in_turn(candidates: Sequence[Candidate], weights: dict[str, int], turn: Turn, *, purpose: str) -> list[Candidate]:
@@ -79,8 +86,3 @@ def in_turn(candidates: Sequence[Candidate], weights: dict[str, int], turn: Turn
         targets[candidate.view.target.owner].append(candidate)
     rounds = zip_longest(*targets.values())
     return [candidate for candidate in chain.from_iterable(rounds) if candidate is not None]
-
-
-def _key(usd: float | None, candidate: Candidate) -> tuple[float, int, str]:
-    target = candidate.view.target
-    return (float("inf") if usd is None else usd, target.priority, target.name)

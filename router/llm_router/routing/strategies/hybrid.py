@@ -19,7 +19,7 @@ def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
     fit, unfit = _sorted_out(clusters, situation)
     outside = "fallback_external" if situation.clusters_down else "hybrid_external"
     return [
-        *((c, "hybrid_cluster") for c in sorted(fit, key=_packed)),
+        *((c, "hybrid_cluster") for c in _packed(fit)),
         *((c, outside) for c in sorted(providers, key=cheapest_request)),
         *((c, "fallback_cluster") for c in sorted(unfit, key=lambda c: _least_bad(c, policy))),
     ]
@@ -32,10 +32,9 @@ def _sorted_out(clusters: Sequence[Candidate], situation: Situation) -> tuple[li
     fit: list[Candidate] = []
     unfit: list[Candidate] = []
     for candidate in clusters:
-        if candidate.view.state == "up":
-            fits = is_cheap(candidate, policy) and has_room(
-                candidate.pool, expected_input_tokens(candidate.view, facts), limit_s
-            )
+        view = candidate.view
+        if view.state == "up":
+            fits = is_cheap(candidate, policy) and has_room(candidate.pool, expected_input_tokens(view, facts), limit_s)
             (fit if fits else unfit).append(candidate)
     return fit, unfit
 
@@ -46,9 +45,9 @@ def is_cheap(candidate: Candidate, policy: Policy) -> bool:
     return usd_per_1k is not None and usd_per_1k < policy.cluster_usd_per_1k_threshold
 
 
-def _packed(candidate: Candidate) -> tuple[bool, float, int, str]:
-    # Nodes that run anyway come first, cheap or not: filling them lets the elastic ones go idle.
-    return (not candidate.view.target.always_on, *cheapest_capacity(candidate))
+def _packed(clusters: Sequence[Candidate]) -> list[Candidate]:
+    """Nodes that run anyway come first, cheap or not: filling them lets the elastic ones go idle."""
+    return sorted(sorted(clusters, key=cheapest_capacity), key=lambda c: not c.view.target.always_on)
 
 
 def _least_bad(candidate: Candidate, policy: Policy) -> tuple[bool, float, float, int, str]:

@@ -15,7 +15,7 @@ from llm_router.config.load import parse
 from llm_router.config.schema import Action, Cluster, Condition, Config, Rule
 from llm_router.errors import ConfigError
 
-LOCAL = Cluster(name="local", endpoint="http://127.0.0.1:1", auth_type="none")
+LOCAL = Cluster(name="local", endpoint="http://127.0.0.1:1", auth_type="none", region="eu-west-1")
 GO = (Action(type="route_to_cluster", target="local"),)
 
 

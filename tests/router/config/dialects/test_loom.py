@@ -162,3 +162,20 @@ ai_gateway:
     ]
     assert config.router.failover.fallback is not None
     assert config.router.failover.fallback.target == "local"
+
+
+@pytest.mark.parametrize(
+    ("routing", "order"),
+    [
+        ("", ["one", "two", "three"]),
+        ("providers: [{name: three}, {name: one}, {name: two}]", ["three", "one", "two"]),
+        ("providers: [{name: one, priority: 3}, {name: two}, {name: three, priority: 2}]", ["two", "three", "one"]),
+    ],
+)
+def test_failover_goes_by_priority_then_by_the_list_of_routing(routing: str, order: list[str]) -> None:
+    text = "ai_gateway:\n  providers:\n" + "".join(
+        f'    - {{name: {name}, type: openai, api_key: "${{OPENAI_API_KEY}}", models: [m]}}\n'
+        for name in ("one", "two", "three")
+    )
+    loaded = parse(f"{text}  routing:\n    strategy: failover\n    {routing}\n", env=ENV)
+    assert answering(loaded, "m") == order

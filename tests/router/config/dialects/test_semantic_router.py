@@ -216,3 +216,48 @@ def test_references_are_followed_in_any_value() -> None:
     text = ONE_CLUSTER.replace("local", "${CLOUD}-${REGION}").replace("models: [m]", "cost_per_token: ${USD}")
     (cluster,) = parse(text, env={**ENV, "USD": "0.000002"}).config.clusters
     assert (cluster.name, cluster.cost_per_1k_tokens) == ("aws-eu-west-1", 0.002)
+
+
+def test_endpoints_elsewhere_in_ones_own_network_are_asked_without_a_key() -> None:
+    text = """
+vllm_endpoints:
+  - {name: here, address: 127.0.0.1, port: 8000, models: [m]}
+  - {name: there, address: 172.28.0.20, port: 8002, models: [m], weight: 3}
+model_config:
+  m: {preferred_endpoints: [here]}
+  other: {preferred_endpoints: [there]}
+default_model: other
+"""
+    loaded = parse(text, env=ENV)
+    (here,), (there,) = loaded.config.clusters, loaded.config.external_providers
+    assert (here.auth_type, [model.name for model in here.models]) == ("none", ["m"])
+    assert (there.type, there.base_url, there.private) == ("openai-compatible", "http://172.28.0.20:8002", True)
+    assert (there.api_key, there.models, there.weight) == (None, ("m", "other"), 3)
+    assert set(answering(loaded, "m")) == {"here", "there"}
+    assert answering(loaded, "unheard-of") == ["there"]
+
+
+def test_weighted_balance_goes_by_the_weights_of_the_endpoints() -> None:
+    text = """
+vllm_endpoints:
+  - {name: a, address: 127.0.0.1, port: 8000, models: [m]}
+  - {name: b, address: 127.0.0.1, port: 8001, models: [m], weight: 3}
+inter_cluster_routing: {}
+routing_strategies:
+  - name: shares
+    actions: [{type: load_balance, targets: [a, b], load_balance_strategy: weighted}]
+"""
+    loaded = parse(text, env=ENV)
+    assert (decision(loaded, "m").rule, answering(loaded, "m")) == ("shares", ["b", "a"])
+
+
+def test_what_discovery_needs_beside_the_dialects_words_stands_in_its_native_section() -> None:
+    text = """
+inter_cluster_routing:
+  cluster_discovery: {method: consul, refresh_interval: 45s}
+discovery: {template: {authType: bearer, apiKey: "${EDGE_KEY}"}, consul: {service: llm}}
+"""
+    found = config(text).discovery
+    assert (found.method, found.refresh_interval, found.template.api_key) == ("consul", Seconds(45), ENV["EDGE_KEY"])
+    assert found.consul is not None
+    assert found.consul.service == "llm"

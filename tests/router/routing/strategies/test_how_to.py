@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+
+import pytest
 
 from llm_router.model import PoolView
 from llm_router.routing.policy import Policy
@@ -14,15 +17,17 @@ from tests.router.routing.views import cluster, facts, provider
 DOCS = Path(__file__).parents[4] / "docs"
 
 
-def test_the_documented_strategy_passes_its_documented_test() -> None:
+def test_the_documented_strategy_passes_its_documented_test(monkeypatch: pytest.MonkeyPatch) -> None:
     page = (DOCS / "how-to" / "add-a-strategy.md").read_text()
     strategy, registry, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    module: dict[str, Any] = {"__name__": f"{STRATEGIES['cost'].__module__.rpartition('.')[0]}.least_busy"}
-    module["__package__"] = module["__name__"].rpartition(".")[0]
-    exec(compile(strategy, "least_busy.py", "exec", dont_inherit=True), module)  # noqa: S102 -- our own page
-    exec(compile(test, "test_least_busy.py", "exec", dont_inherit=True), module)  # noqa: S102
-    module["test_the_least_busy_is_first_and_equals_go_by_cost"]()
-    ordered = module["least_busy"](
+    package = STRATEGIES["cost"].__module__.rpartition(".")[0]
+    module, tests = ModuleType(f"{package}.least_busy"), ModuleType("test_least_busy")
+    module.__package__ = package
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(strategy, "least_busy.py", "exec", dont_inherit=True), module.__dict__)  # noqa: S102 -- our own page
+    exec(compile(test, "test_least_busy.py", "exec", dont_inherit=True), tests.__dict__)  # noqa: S102
+    tests.test_the_least_busy_is_first_and_equals_go_by_cost()
+    ordered = module.least_busy(
         [Candidate(view=cluster("a"), pool=PoolView(in_flight=3)), Candidate(view=provider("b"))],
         Situation(policy=Policy(), facts=facts()),
     )
