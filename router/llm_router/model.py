@@ -75,7 +75,8 @@ class ListPrice(Struct, frozen=True, kw_only=True):
 class ClusterCost(Struct, frozen=True, kw_only=True):
     """USD per 1K generated tokens of one pool in the three bases, side by side, never mixed.
 
-    ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare.
+    ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare and
+    the ledger charges.
     ``input_ratio`` is what a prompt token costs as a share of a generated one (decode speed over prefill speed).
     ``start_usd`` is what one more node costs before it has earned anything: USD for its cold start and its idle tail.
     """

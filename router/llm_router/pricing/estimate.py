@@ -28,7 +28,7 @@ def list_usd(price: ListPrice, usage: Usage) -> float:
 
 
 def cluster_usd(cost: ClusterCost, usage: Usage) -> float | None:
-    """USD for ``usage`` on the decision basis. A prompt token counts as ``input_ratio`` generated ones."""
+    """USD for ``usage`` at the held capacity figure. A prompt token counts as ``input_ratio`` generated ones."""
     usd_per_1k = decision_usd_per_1k(cost)
     if usd_per_1k is None:
         return None
