@@ -26,13 +26,15 @@ LimitUnit = Literal["requests", "tokens", "slots", "nano_usd"]
 class Usage(Struct, frozen=True, kw_only=True):
     """Tokens of one answer in the form that all wire formats are brought to.
 
-    The whole input is ``input_tokens + cache_read_tokens + cache_write_tokens``; ``reasoning_tokens`` are a part of
-    ``output_tokens``. ``estimated`` marks figures that the router counted because the upstream gave none.
+    The whole input is ``input_tokens + cache_read_tokens + cache_write_tokens``; ``cache_write_1h_tokens`` are the
+    part of the latter that is kept for an hour, ``reasoning_tokens`` a part of ``output_tokens``. ``estimated``
+    marks figures that the router counted because the upstream gave none.
     """
 
     input_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
@@ -62,12 +64,14 @@ class Rate(Struct, frozen=True):
 
 
 class ListPrice(Struct, frozen=True, kw_only=True):
-    """What a provider lists for one model. ``source`` says where from, ``as_of`` is an ISO date."""
+    """What a provider lists for one model. ``source`` says where from, ``as_of`` is an ISO date. Where it lists no rate
+    of its own for what is cached for an hour, that is ``cache_write``."""
 
     input: Rate
     output: Rate
     cache_read: Rate
     cache_write: Rate
+    cache_write_1h: Rate | None = None
     source: str
     as_of: str = ""
 

@@ -18,11 +18,12 @@ NANO_USD_PER_USD = 1_000_000_000
 
 def list_usd(price: ListPrice, usage: Usage) -> float:
     """USD for ``usage`` at this list price: tiers by the whole input, cached input at its own rates."""
-    paid = usage.all_input_tokens
+    paid, for_an_hour = usage.all_input_tokens, usage.cache_write_1h_tokens
     return (
         usage.input_tokens * price.input.at(paid)
         + usage.cache_read_tokens * price.cache_read.at(paid)
-        + usage.cache_write_tokens * price.cache_write.at(paid)
+        + (usage.cache_write_tokens - for_an_hour) * price.cache_write.at(paid)
+        + for_an_hour * (price.cache_write_1h or price.cache_write).at(paid)
         + usage.output_tokens * price.output.at(paid)
     ) / 1000
 
