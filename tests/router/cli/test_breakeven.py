@@ -77,7 +77,7 @@ def test_what_the_ledger_exports_is_a_trace_too_and_who_got_no_answer_does_not_c
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "has no column of this kind"),
+        ("", "is empty"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "holds no request that was answered"),
         ("TIMESTAMP,ContextTokens\n2026-11-16,1\n", ":1: has no column of this kind: one of output_tokens"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1,many\n", ":2: output tokens: 'many' is no number"),
