@@ -70,5 +70,8 @@ def exporter(config_path: Path) -> None:
     from ..exporter.app import serve as serve_exporter
     from ..exporter.config import ExporterConfig
 
-    settings = load_struct(str(config_path), ExporterConfig, os.environ)
-    run(lambda: serve_exporter(settings, on_listening=lambda host, port: say(f"exporting on {host}:{port}")))
+    def load() -> ExporterConfig:
+        return load_struct(str(config_path), ExporterConfig, os.environ)
+
+    settings = load()
+    run(lambda: serve_exporter(settings, load=load, on_listening=lambda host, port: say(f"exporting on {host}:{port}")))
