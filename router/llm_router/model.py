@@ -82,7 +82,8 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
     ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare and
     the ledger charges.
     ``input_ratio`` is what a prompt token costs as a share of a generated one (decode speed over prefill speed).
-    ``start_usd`` is what one more node costs before it has earned anything: USD for its cold start and its idle tail.
+    ``by_token`` means that these tokens are paid for one by one, whatever nodes there are. ``start_usd`` is what one
+    more node costs before it has earned anything: USD for its cold start and its idle tail.
     """
 
     capacity: float | None = None
@@ -90,6 +91,7 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
     marginal: float | None = None
     decision: float | None = None
     input_ratio: float = 1.0
+    by_token: bool = False
     start_usd: float | None = None
     measured: bool = False
     node_usd_per_hour: float | None = None

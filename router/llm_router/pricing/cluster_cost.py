@@ -90,6 +90,7 @@ def cluster_cost(
             realised=realised,
             marginal=marginal,
             decision=fixed,
+            by_token=True,
             start_usd=start,
             node_usd_per_hour=price.usd_per_hour,
             price_source="config",

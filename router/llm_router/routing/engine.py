@@ -213,9 +213,15 @@ def _candidate(view: View, facts: Facts, snapshot: Snapshot, policy: Policy) -> 
     pool = snapshot.pools.get(view.target.owner)
     if pool is None:
         pool = PoolView(prefill_tokens_per_second=view.target.prefill_tokens_per_second)
-    if policy.basis == "marginal" and usd is not None and view.state == "up" and free_slots(pool, pool.usable_nodes):
-        usd = 0.0  # the node is paid for, whether it answers or not
+    if policy.basis == "marginal" and usd is not None and _adds_nothing(view, pool):
+        usd = 0.0
     return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd, pool=pool)
+
+
+def _adds_nothing(view: View, pool: PoolView) -> bool:
+    """A slot is free on a node that is paid for whether it answers or not."""
+    by_the_hour = view.cost is not None and not view.cost.by_token
+    return by_the_hour and view.state == "up" and bool(free_slots(pool, pool.usable_nodes))
 
 
 def _named(question: Question, snapshot: Snapshot) -> Target | None:

@@ -255,6 +255,7 @@ def test_beside_a_fixed_cost_the_other_bases_are_still_published() -> None:
     fixed = cluster_cost(make_cluster(cost_per_1k_tokens=0.5), Cost(), make_status(), NOW)
     live = cluster_cost(make_cluster(), Cost(), make_status(), NOW)
     assert (fixed.realised, fixed.marginal) == (live.realised, live.marginal)
+    assert (fixed.by_token, live.by_token) == (True, False)
 
 
 @pytest.mark.parametrize("usd", NONSENSE)

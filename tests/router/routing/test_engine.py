@@ -62,6 +62,11 @@ def test_by_the_marginal_basis_a_share_of_a_node_is_paid_where_no_slot_is_free(p
     assert decision.choices[1].estimated_usd == pytest.approx(0.02 * (100 + 150) / 1000)
 
 
+def test_by_the_marginal_basis_who_is_paid_by_the_token_is_never_free() -> None:
+    decision = by_margin(PoolView(slots=8), cost=ClusterCost(capacity=0.02, decision=0.02, by_token=True))
+    assert names(decision) == ["api", "dear"]
+
+
 def test_by_the_marginal_basis_what_has_no_known_cost_is_not_free() -> None:
     decision = by_margin(PoolView(slots=8), cost=None)
     assert names(decision) == ["api", "dear"]
