@@ -39,6 +39,7 @@ from .execution.meaning import RELEARN_S
 from .graph import Surroundings, build
 from .signals.memory import memory_share
 from .signals.polling import poll_forever
+from .telemetry.metrics import Metrics
 
 TICK_S = 1.0
 """How soon what time alone changes is seen: slow samples leave the window, nodes cost rent, memory runs
@@ -196,11 +197,7 @@ class RouterApp:
         for load in generation.loads.values():
             load.post_to(generation.board)
         generation.rents.take_over(old.rents)
-        names = {cluster.name for cluster in generation.loaded.config.clusters}
-        for cluster in old.loaded.config.clusters:
-            if cluster.name not in names:
-                targets = [target.name for target in old.targets if target.owner == cluster.name]
-                self._around.metrics.cluster_gone(cluster.name, cluster.provider, cluster.region, targets)
+        _forget(old, generation, self._around.metrics)
 
     def _start_polls(self) -> None:
         polls = [poll_forever(watch.name, watch.interval_s, watch.poll) for watch in self._generation.watches]
@@ -258,3 +255,18 @@ class _ChatFirst:
             await self._chat(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+
+def _forget(old: Generation, new: Generation, metrics: Metrics) -> None:
+    """Show nothing any more of what is not there any more."""
+    names = {cluster.name for cluster in new.loaded.config.clusters}
+    for cluster in old.loaded.config.clusters:
+        if cluster.name not in names:
+            metrics.cluster_gone(cluster.name, cluster.provider, cluster.region)
+    targets = {target.name for target in new.targets}
+    models = {(target.owner, target.model) for target in new.targets}
+    for target in old.targets:
+        if target.name not in targets:
+            metrics.target_gone(target.name)
+        if (target.owner, target.model) not in models:
+            metrics.price_gone(target)

@@ -26,13 +26,15 @@ LimitUnit = Literal["requests", "tokens", "slots", "nano_usd"]
 class Usage(Struct, frozen=True, kw_only=True):
     """Tokens of one answer in the form that all wire formats are brought to.
 
-    The whole input is ``input_tokens + cache_read_tokens + cache_write_tokens``; ``reasoning_tokens`` are a part of
-    ``output_tokens``. ``estimated`` marks figures that the router counted because the upstream gave none.
+    The whole input is ``input_tokens + cache_read_tokens + cache_write_tokens``; ``cache_write_1h_tokens`` are the
+    part of the latter that is kept for an hour, ``reasoning_tokens`` a part of ``output_tokens``. ``estimated``
+    marks figures that the router counted because the upstream gave none.
     """
 
     input_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
@@ -62,12 +64,14 @@ class Rate(Struct, frozen=True):
 
 
 class ListPrice(Struct, frozen=True, kw_only=True):
-    """What a provider lists for one model. ``source`` says where from, ``as_of`` is an ISO date."""
+    """What a provider lists for one model. ``source`` says where from, ``as_of`` is an ISO date. Where it lists no rate
+    of its own for what is cached for an hour, that is ``cache_write``."""
 
     input: Rate
     output: Rate
     cache_read: Rate
     cache_write: Rate
+    cache_write_1h: Rate | None = None
     source: str
     as_of: str = ""
 
@@ -75,9 +79,11 @@ class ListPrice(Struct, frozen=True, kw_only=True):
 class ClusterCost(Struct, frozen=True, kw_only=True):
     """USD per 1K generated tokens of one pool in the three bases, side by side, never mixed.
 
-    ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare.
+    ``None`` is unknown, never free. ``decision`` is the capacity figure after hysteresis: the one decisions compare and
+    the ledger charges.
     ``input_ratio`` is what a prompt token costs as a share of a generated one (decode speed over prefill speed).
-    ``start_usd`` is what one more node costs before it has earned anything: USD for its cold start and its idle tail.
+    ``by_token`` means that these tokens are paid for one by one, whatever nodes there are. ``start_usd`` is what one
+    more node costs before it has earned anything: USD for its cold start and its idle tail.
     """
 
     capacity: float | None = None
@@ -85,6 +91,7 @@ class ClusterCost(Struct, frozen=True, kw_only=True):
     marginal: float | None = None
     decision: float | None = None
     input_ratio: float = 1.0
+    by_token: bool = False
     start_usd: float | None = None
     measured: bool = False
     node_usd_per_hour: float | None = None

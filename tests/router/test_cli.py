@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -175,6 +176,35 @@ def test_a_file_that_is_not_there_is_said_to_be_so(command: str, tmp_path: Path)
     assert done.returncode in (1, 78)
     assert "nothing.yaml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "said"),
+    [
+        (
+            "exporter",
+            "pool: a\nupstreams: [{url: 'http://127.0.0.1:1'}]\nprice:\n  usdPerHour: 0.1\n  asOf: 2026-02-30\n",
+            "5: price.asOf: must be a day",
+        ),
+        (
+            "gate",
+            "target: a\nauthority: a.example\nupstream: http://127.0.0.1:1\nkeys:\n  - {id: a.1, secret: '${KEY}'}\n"
+            "  - {id: a.1, secret: '${OTHER}'}\n",
+            "6: keys[1].id: keys[0] has the same id",
+        ),
+    ],
+)
+def test_what_makes_no_sense_beside_a_cluster_is_refused_by_line(
+    command: str, text: str, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "beside.yaml"
+    file.write_text(text)
+    secrets = {
+        name: base64.b64encode(bytes(range(seed, seed + 32))).decode() for name, seed in (("KEY", 1), ("OTHER", 2))
+    }
+    done = llm_router(command, "--config", file, env=secrets)
+    assert done.returncode == 78
+    assert f"{file}:{said}" in done.stderr
 
 
 def test_an_unknown_log_level_is_refused() -> None:

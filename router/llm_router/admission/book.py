@@ -12,6 +12,9 @@ from .limits import CHECK, Claim, Limit, Tally, budget_of
 from .spending import UNDER_WAY_S, Spending
 from .window import Window
 
+KEPT_PERIODS = 3
+"""Days, or months: a clock that jumps to another one and back finds what was spent."""
+
 
 class Taken(Struct, frozen=True):
     """A claim that was taken. ``second`` is where a window has booked it."""
@@ -43,7 +46,7 @@ class Book:
         self._windows: defaultdict[str, Window] = defaultdict(Window)
         self._slots: defaultdict[str, int] = defaultdict(int)
         self._spending: dict[str, Spending] = {}
-        self._periods: dict[str, str] = {}
+        self._periods: defaultdict[str, list[str]] = defaultdict(list)
 
     def reserve(self, claims: Sequence[Claim], now: float) -> Outcome:
         waits = [self._wait_s(claim, now) for claim in claims]
@@ -75,14 +78,16 @@ class Book:
         return self._windows[limit.key].used(now)
 
     def _spend(self, limit: Limit) -> Spending:
-        """The counter of this day or month; that of an earlier one goes as soon as nothing is reserved in it."""
+        """The counter of this day or month; that of one long before goes as soon as nothing is reserved in it."""
         known = self._spending.get(limit.key)
         if known is not None:
             return known
-        before = self._periods.get(budget_of(limit), "")
-        if before in self._spending and not self._spending[before].reserved:
-            del self._spending[before]
-        self._periods[budget_of(limit)] = limit.key
+        periods = self._periods[budget_of(limit)]
+        periods.append(limit.key)
+        for earlier in periods[:-KEPT_PERIODS]:
+            if not self._spending[earlier].reserved:
+                del self._spending[earlier]
+                periods.remove(earlier)
         fresh = self._spending[limit.key] = Spending()
         return fresh
 

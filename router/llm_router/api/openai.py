@@ -135,13 +135,14 @@ async def ask(
     chat = read_chat(body)
     admission = UNLIMITED if admit is None else await admit(key, most_tokens(chat))
     try:
-        belonging = await generation.meaning.of(asked_text(chat), asked.requirements, request_id)
+        key_name = None if key is None else key.name
+        belonging = await generation.meaning.of(asked_text(chat), asked.requirements, request_id, key_name)
         facts = facts_of(
             chat,
             asked.requirements,
             strategy=asked.strategy,
             session=asked.session,
-            key=None if key is None else key.name,
+            key=key_name,
             categories=generation.categories,
             belongs_to=belonging.categories,
             client_region=asked.client_region,

@@ -7,7 +7,7 @@ signature is always the same 401: why is for the metrics.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -71,6 +71,10 @@ class Door:
         self._unix_time = unix_time
         self._draining = False
         self._max_body, self._read_timeout_s = max_body, read_timeout_s
+
+    def rekey(self, keys: Mapping[str, bytes]) -> None:
+        """From now on these are the active keys."""
+        self._verifier.rekey(keys)
 
     def drain(self) -> None:
         """Tell load balancers to send nobody any more."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
-from .common import config_option, print_json
+from .common import config_option, print_json, say
 
 if TYPE_CHECKING:
     from ..config.schema import Config
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..pricing.breakeven_verdict import Verdict
 
 SECONDS_PER_DAY = 86_400.0
+SHORT_TRACE_S = 600.0
+"""What less of a day says nothing of the day."""
 DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS = 1147.0, 211.0
 """A conversation, as the means of a public trace of one say (Azure LLM inference 2023)."""
 
@@ -83,11 +85,15 @@ def _traffic(
 
 
 def _traffic_of(trace: Path) -> Traffic:
-    """The mean request, and how many come a day."""
+    """The mean request, and how many come a day; what is odd about the trace is said."""
     from ..pricing.breakeven import Traffic
     from ..simulate.trace_file import read_trace
 
     read = read_trace(trace)
+    for note in read.notes:
+        say(f"{trace}: {note}")
+    if read.span_s < SHORT_TRACE_S:
+        say(f"{trace}: spans {read.span_s:.1f} s only, so how many come a day is a guess: state --requests-per-day")
     return Traffic(
         input_tokens=fmean(request.input_tokens for request in read.requests),
         output_tokens=fmean(request.output_tokens for request in read.requests),

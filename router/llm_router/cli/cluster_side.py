@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from ..config.findings import Finding, path_of
+from ..errors import ConfigError
 from .common import config_option, run, say
+
+T = TypeVar("T")
 
 
 @click.command()
@@ -49,10 +54,10 @@ def gate(config_path: Path) -> None:
     """Run the verifying proxy in front of llama-server."""
     from ..config.load import load_struct
     from ..gate.app import serve as serve_gate
-    from ..gate.config import GateConfig
+    from ..gate.config import GateConfig, check
 
     def load() -> GateConfig:
-        return load_struct(str(config_path), GateConfig, os.environ)
+        return load_struct(str(config_path), GateConfig, os.environ, _found_by(check))
 
     settings = load()
     run(
@@ -68,7 +73,24 @@ def exporter(config_path: Path) -> None:
     """Run the cost and throughput exporter of one pool."""
     from ..config.load import load_struct
     from ..exporter.app import serve as serve_exporter
+    from ..exporter.check import check
     from ..exporter.config import ExporterConfig
 
-    settings = load_struct(str(config_path), ExporterConfig, os.environ)
-    run(lambda: serve_exporter(settings, on_listening=lambda host, port: say(f"exporting on {host}:{port}")))
+    def load() -> ExporterConfig:
+        return load_struct(str(config_path), ExporterConfig, os.environ, _found_by(check))
+
+    settings = load()
+    run(lambda: serve_exporter(settings, load=load, on_listening=lambda host, port: say(f"exporting on {host}:{port}")))
+
+
+def _found_by(check: Callable[[T], None]) -> Callable[[T], Iterator[Finding]]:
+    """What it refuses, so that it can be told by line."""
+
+    def found(config: T) -> Iterator[Finding]:
+        try:
+            check(config)
+        except ConfigError as error:
+            for problem in error.problems:
+                yield Finding(path_of(problem.path), problem.message)
+
+    return found

@@ -44,7 +44,7 @@ def list_(config_path: Path | None, provider: str, model: str, at: datetime | No
         print_json({"prices": [_as_json(one) for one in shown]})
         return
     _print_table(
-        ("provider", "model", "input", "output", "cache read", "cache write", "source"),
+        ("provider", "model", "input", "output", "cache read", "cache write", "for 1 h", "source"),
         ((one.owner, one.model, *(_show(rate) for rate in _rates(one.price)), _source(one.price)) for one in shown),
     )
 

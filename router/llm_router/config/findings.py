@@ -32,6 +32,11 @@ def show(path: Path) -> str:
     return text
 
 
+def path_of(shown: str) -> Path:
+    """The path that ``show`` shows so; of plain keys only."""
+    return tuple(int(index) if index else key for index, key in re.findall(r"\[(\d+)]|([^.\[\]]+)", shown))
+
+
 def quote(text: str) -> str:
     """For a message: in double quotes, on one line, cut where it is long."""
     return json.dumps(text if len(text) <= 60 else text[:57] + "…", ensure_ascii=not text.isprintable())

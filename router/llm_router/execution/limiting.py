@@ -109,13 +109,17 @@ class Limiting:
 
     async def take(self, target: Target, key_name: str | None, facts: Facts) -> Lease | None:
         """What one attempt may use of its target's limits, and of both budgets. Raises ``TargetLimited``."""
-        view, unix_time = self._board.view(target.name), self._unix_time()
+        view = self._board.view(target.name)
+        return await self.reserve(target, key_name, most_usage(view, facts).all_tokens, most_usd(view, facts))
+
+    async def reserve(self, target: Target, key_name: str | None, tokens: int, usd: float | None) -> Lease | None:
+        """The same for a target of whatever kind, of so many tokens and so much money (``None``: not known)."""
+        unix_time = self._unix_time()
         theirs, keys = self._owners.get(target.owner), self._keys.get(key_name or "")
-        tokens = most_usage(view, facts).all_tokens
         claims = [] if theirs is None else [_rate_claim(limit, tokens) for limit in theirs.rates]
         budgets = [limit for limits in (keys, theirs) if limits is not None for limit in limits.budgets(unix_time)]
         if budgets:
-            claims += _budget_claims(budgets, most_usd(view, facts), target)
+            claims += _budget_claims(budgets, usd, target)
         if not claims:
             return None
         reply = await self._reserve(claims)

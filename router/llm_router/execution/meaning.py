@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct, structs
 
 from ..config.schema import Category, CircuitBreaker
-from ..errors import AttemptFailed
+from ..errors import AttemptFailed, TargetLimited
 from ..model import Facts, Requirements, Usage, View
 from ..pricing.money import booked
 from ..pricing.records import AttemptRecord
@@ -21,10 +21,12 @@ from ..routing.categories import SCANNED_CHARACTERS, Categories, Meanings
 from ..routing.policy import Policy
 from ..routing.requirements import Question, checks_for, reject
 from ..signals.snapshot import Board
+from ..state.counters import Lease
 from ..telemetry.metrics import Metrics
 from ..telemetry.trouble import Trouble
-from ..upstream.embeddings import Embedder
+from ..upstream.embeddings import Embedded, Embedder, expected_usage
 from .breaker import Breaker
+from .limiting import Limiting
 from .settle import actual_usd
 
 LEARN_TIMEOUT_S = 10.0
@@ -64,6 +66,7 @@ class Meaning:
         *,
         board: Board,
         policy: Policy,
+        limiting: Limiting,
         metrics: Metrics,
         clock: Callable[[], float],
         timeout_s: float,
@@ -71,8 +74,8 @@ class Meaning:
         self.made_for = (tuple(examples), None if embedder is None else embedder.target)
         self.meanings: Meanings | None = None
         self._categories, self._examples, self._embedder = categories, tuple(examples), embedder
-        self._board, self._policy, self._metrics, self._clock = board, policy, metrics, clock
-        self._timeout_s = timeout_s
+        self._board, self._policy, self._limiting = board, policy, limiting
+        self._metrics, self._clock, self._timeout_s = metrics, clock, timeout_s
         self._breaker = Breaker(BREAKER)
         self._trouble = Trouble(logger, "categories are told by meaning again")
 
@@ -86,11 +89,12 @@ class Meaning:
         if self.made_for == old.made_for:
             self.meanings, self._breaker = old.meanings, old._breaker
 
-    async def of(self, text: str, requirements: Requirements, request_id: str) -> Belonging:
-        """Never raises: where meanings cannot be told, letters count."""
+    async def of(self, text: str, requirements: Requirements, request_id: str, key_name: str | None) -> Belonging:
+        """Never raises: where meanings cannot be told, letters count. It is paid from the budgets of this key and of
+        whoever embeds."""
         if self._embedder is None or not self._categories or not text:
             return Belonging(self._categories.of(text))
-        how, belonging = await self._told(self._embedder, text, requirements, request_id)
+        how, belonging = await self._told(self._embedder, text, requirements, request_id, key_name)
         self._metrics.embedded(self._embedder.target, how)
         return belonging or Belonging(self._categories.of(text))
 
@@ -101,17 +105,16 @@ class Meaning:
         texts = [text for category in self._examples for text in category.examples]
         try:
             async with asyncio.timeout(LEARN_TIMEOUT_S):
-                embedded = await self._embedder.embed([text[:SCANNED_CHARACTERS] for text in texts], "examples")
+                embedded, _ = await self._embed(self._embedder, texts, "examples", None)
         except (AttemptFailed, TimeoutError) as failure:
             self._trouble.is_(f"{self._embedder.target.name} embeds no examples, letters count: {_why(failure)}")
             return
         vectors = iter(embedded.vectors)
         self.meanings = Meanings({c.name: [next(vectors) for _ in c.examples] for c in self._examples})
-        self._booked(self._embedder, embedded.usage)
         self._trouble.ends()
 
     async def _told(
-        self, embedder: Embedder, text: str, requirements: Requirements, request_id: str
+        self, embedder: Embedder, text: str, requirements: Requirements, request_id: str, key_name: str | None
     ) -> tuple[str, Belonging | None]:
         """``(outcome, what it belongs to)``; ``None`` where that cannot be told."""
         if self.meanings is None:
@@ -123,15 +126,40 @@ class Meaning:
         began = self._clock()
         try:
             async with asyncio.timeout(self._timeout_s):
-                embedded = await embedder.embed([text[:SCANNED_CHARACTERS]], request_id)
+                embedded, record = await self._embed(embedder, [text], request_id, key_name)
             cosines = self.meanings(embedded.vectors[0])
+        except TargetLimited:
+            return "limited", None
         except (AttemptFailed, TimeoutError, ValueError) as failure:
             self._breaker.failed(self._clock(), began)
             self._trouble.is_(f"{embedder.target.name} embeds no prompts, letters count: {_why(failure)}")
             return "timeout" if isinstance(failure, TimeoutError) else "failed", None
         self._breaker.succeeded(self._clock(), began)
         self._trouble.ends()
-        return "ok", Belonging(self._categories.meant(cosines), self._booked(embedder, embedded.usage))
+        return "ok", Belonging(self._categories.meant(cosines), record)
+
+    async def _embed(
+        self, embedder: Embedder, texts: Sequence[str], request_id: str, key_name: str | None
+    ) -> tuple[Embedded, AttemptRecord]:
+        """Reserved beforehand and settled with the truth, as an attempt to answer is. Raises ``AttemptFailed``."""
+        target, scanned = embedder.target, [text[:SCANNED_CHARACTERS] for text in texts]
+        lease: Lease | None = None
+        if self._limiting.concerns(target, key_name):
+            expected = expected_usage(scanned)
+            lease = await self._limiting.reserve(target, key_name, expected.all_tokens, self._usd(embedder, expected))
+        usage: Usage | None = None
+        usd: float | None = None
+        try:
+            embedded = await embedder.embed(scanned, request_id)
+            usage, usd = embedded.usage, self._usd(embedder, embedded.usage)
+        finally:
+            if lease is not None:
+                self._limiting.settle(lease, target, usage, usd)
+        self._metrics.spent(target, usage, usd)
+        return embedded, AttemptRecord(target.name, OUTCOME, usage, usd)
+
+    def _usd(self, embedder: Embedder, usage: Usage) -> float | None:
+        return booked(actual_usd(embedder.target, self._view(embedder).cost, usage))
 
     def _may_go(self, embedder: Embedder, requirements: Requirements) -> bool:
         view = self._view(embedder)
@@ -143,11 +171,6 @@ class Meaning:
         """How the owner is doing, as signals about its other models tell it."""
         known = self._board.of(embedder.target.owner)
         return structs.replace(known[0], target=embedder.target) if known else View(target=embedder.target)
-
-    def _booked(self, embedder: Embedder, usage: Usage) -> AttemptRecord:
-        usd = booked(actual_usd(embedder.target, self._view(embedder).cost, usage))
-        self._metrics.spent(embedder.target, usage, usd)
-        return AttemptRecord(embedder.target.name, OUTCOME, usage, usd)
 
 
 def _why(failure: Exception) -> str:

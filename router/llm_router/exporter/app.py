@@ -20,6 +20,7 @@ from .metrics import Figures
 from .pool import Pool, Terms, collecting
 from .prices.chain import Prices
 from .prices.choice import prices_of
+from .rekeying import rekeying
 from .scrape import scrape_client
 from .signed_status import SignedStatus, door_of
 from .unsigned import create_app
@@ -34,11 +35,13 @@ async def serve(
     stop: asyncio.Event | None = None,
     on_listening: Callable[[str, int], None] = lambda _host, _port: None,
     unix_time: Callable[[], float] = time.time,
+    load: Callable[[], ExporterConfig] | None = None,
 ) -> None:
     """Collect and serve until ``stop`` is set, or without one until SIGTERM or SIGINT.
 
     ``on_listening`` learns the address of each listener, the loopback one first. ``unix_time`` is the clock that
-    signatures, prices and the status are dated by. Raises ``ConfigError`` for what a
+    signatures, prices and the status are dated by. ``load`` reads the configuration anew: changed keys of the signed
+    status are taken up. Raises ``ConfigError`` for what a
     check of the types alone lets pass, and where an address is taken.
     """
     check(config)
@@ -59,7 +62,7 @@ async def serve(
             clock=time.monotonic,
             unix_time=unix_time,
         )
-        sites = await _sites(config, pool, prices, unix_time, stack)
+        sites = await _sites(config, pool, prices, unix_time, load, stack)
         for site in sites:
             on_listening(*site.socket.getsockname()[:2])
         for work in (prices.refreshing(), census.taking(CENSUS_INTERVAL_S), collecting(pool, config.interval)):
@@ -68,7 +71,12 @@ async def serve(
 
 
 async def _sites(
-    config: ExporterConfig, pool: Pool, prices: Prices, unix_time: Callable[[], float], stack: AsyncExitStack
+    config: ExporterConfig,
+    pool: Pool,
+    prices: Prices,
+    unix_time: Callable[[], float],
+    load: Callable[[], ExporterConfig] | None,
+    stack: AsyncExitStack,
 ) -> Sequence[Site]:
     """All listeners, the loopback one first; they listen already and are closed with ``stack``."""
 
@@ -96,7 +104,10 @@ async def _sites(
     if config.status is not None:
         tls = None if config.status.tls is None else server_context(config.status.tls)
         sock = listening(config.status.listen, "status.listen")
-        signed = SignedStatus(door_of(config.pool, config.status, unix_time=unix_time), pool.status)
+        door = door_of(config.pool, config.status, unix_time=unix_time)
+        signed = SignedStatus(door, pool.status)
+        if load is not None:
+            await stack.enter_async_context(rekeying(config, load, door.rekey).running())
         await stack.enter_async_context(renewing(tls, config.status.tls))
         sites.append(Site(app=signed.guarded(), socket=sock, tls=tls))
     return sites

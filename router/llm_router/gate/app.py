@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 import httpx
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
+from ..api.rekeying import Rekeying
 from ..api.replay import MemoryReplayStore
 from ..api.serving import Site, listen, parse_address, serve_sites
 from ..api.signed import Door
@@ -27,10 +30,11 @@ from .config import GateConfig, check
 from .forward import Forwarder
 from .gate import Gate, StatusSource
 from .metrics import GateMetrics, metrics_app
-from .rekeying import Rekeying
 from .status import ExporterStatus, OwnStatus
 
 CONNECT_TIMEOUT_S = 2.0
+
+logger = logging.getLogger("llm_router.gate")
 
 
 async def serve(
@@ -62,7 +66,7 @@ async def serve(
             keys=config.key_bytes, target=config.target, authority=config.authority, not_before=started_at
         )
         if load is not None:
-            await stack.enter_async_context(Rekeying(config, load, verifier.rekey).running())
+            await stack.enter_async_context(rekeying(config, load, verifier.rekey).running())
         gate = _gate(config, verifier, client, status, metrics, started_at, unix_time)
         sites = []
         if config.metrics is not None:
@@ -82,6 +86,19 @@ async def serve(
         await serve_sites(
             sites, drain_s=config.drain_timeout, notice_s=config.drain_delay, stop=stop, on_drain=gate.drain
         )
+
+
+def rekeying(
+    config: GateConfig, load: Callable[[], GateConfig], rekey: Callable[[Mapping[str, bytes]], None]
+) -> Rekeying[GateConfig]:
+    def checked() -> GateConfig:
+        new = load()
+        check(new)
+        return new
+
+    return Rekeying(
+        config, checked, rekey, keys=lambda c: c.keys, rest=lambda c: structs.replace(c, keys=()), logger=logger
+    )
 
 
 def _gate(

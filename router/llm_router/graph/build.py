@@ -116,7 +116,7 @@ def build(
     )
     _check_baseline(policy.baseline, targets)
     categories = Categories(router.categories)
-    meaning = _meaning(config, categories, everybody, board, policy, around)
+    meaning = _meaning(config, categories, everybody, board, policy, limiting, around)
     if previous is not None:
         meaning.adopt(previous.meaning)
     learning = previous.learning if previous is not None else Learning(board, around.metrics)
@@ -157,6 +157,7 @@ def _meaning(
     everybody: Mapping[str, Owner],
     board: Board,
     policy: Policy,
+    limiting: Limiting,
     around: Surroundings,
 ) -> Meaning:
     target = embedding_target(config, around.prices)
@@ -167,6 +168,7 @@ def _meaning(
         None if target is None else Embedder(everybody[target.owner].sender(target, around)),
         board=board,
         policy=policy,
+        limiting=limiting,
         metrics=around.metrics,
         clock=around.clock,
         timeout_s=0.0 if settings is None else settings.timeout,

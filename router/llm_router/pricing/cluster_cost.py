@@ -62,11 +62,10 @@ def cluster_cost(
 ) -> ClusterCost:
     """The three bases side by side, from the live status where it is sound, else from the configuration.
 
-    ``measured`` is true when the capacity figure rests on measured throughput, ``price_source`` is ``config`` when the
-    node price is ``costPerHour``. ``decision`` is the configured basis before hysteresis; where that basis is unknown
-    (a realised cost while idle) it is the capacity figure. A fixed ``costPer1kTokens`` is the capacity figure and the
-    decision, whatever is reported, for prompt and generated tokens alike, and without the overhead factor: somebody
-    has worked it out already.
+    ``measured`` is true when the capacity figure rests on measured throughput, ``price_source`` is ``config`` when
+    the node price is ``costPerHour``. ``decision`` is the capacity figure, before hysteresis. A fixed
+    ``costPer1kTokens`` is the capacity figure and the decision, whatever is reported, for prompt and generated
+    tokens alike, and without the overhead factor: somebody has worked it out already.
     """
     stale = status is not None and not abs(now_unix - status.measured_at) <= stale_after_s
     live = None if stale else status
@@ -91,17 +90,17 @@ def cluster_cost(
             realised=realised,
             marginal=marginal,
             decision=fixed,
+            by_token=True,
             start_usd=start,
             node_usd_per_hour=price.usd_per_hour,
             price_source="config",
             stale=stale,
         )
-    chosen = {"capacity": capacity, "realised": realised, "marginal": marginal}[cost.basis]
     return ClusterCost(
         capacity=capacity,
         realised=realised,
         marginal=marginal,
-        decision=capacity if chosen is None else chosen,
+        decision=capacity,
         input_ratio=_input_ratio(cluster.capacity, live, speed),
         start_usd=start,
         measured=speed.measured,

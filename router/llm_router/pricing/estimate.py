@@ -18,17 +18,18 @@ NANO_USD_PER_USD = 1_000_000_000
 
 def list_usd(price: ListPrice, usage: Usage) -> float:
     """USD for ``usage`` at this list price: tiers by the whole input, cached input at its own rates."""
-    paid = usage.all_input_tokens
+    paid, for_an_hour = usage.all_input_tokens, usage.cache_write_1h_tokens
     return (
         usage.input_tokens * price.input.at(paid)
         + usage.cache_read_tokens * price.cache_read.at(paid)
-        + usage.cache_write_tokens * price.cache_write.at(paid)
+        + (usage.cache_write_tokens - for_an_hour) * price.cache_write.at(paid)
+        + for_an_hour * (price.cache_write_1h or price.cache_write).at(paid)
         + usage.output_tokens * price.output.at(paid)
     ) / 1000
 
 
 def cluster_usd(cost: ClusterCost, usage: Usage) -> float | None:
-    """USD for ``usage`` on the decision basis. A prompt token counts as ``input_ratio`` generated ones."""
+    """USD for ``usage`` at the held capacity figure. A prompt token counts as ``input_ratio`` generated ones."""
     usd_per_1k = decision_usd_per_1k(cost)
     if usd_per_1k is None:
         return None

@@ -44,7 +44,14 @@ class PriceBook:
         paid = None if info is None else _rate(info.get_prices(self._at).input_mtok)
         if paid is None:
             return None
-        return ListPrice(input=paid, output=Rate(0.0), cache_read=paid, cache_write=paid, **_origin(self._at))
+        return ListPrice(
+            input=paid,
+            output=Rate(0.0),
+            cache_read=paid,
+            cache_write=paid,
+            cache_write_1h=None,
+            **_origin(self._at),
+        )
 
     def context_length(self, price_id: str | None, model: str) -> int | None:
         """The model's context window in tokens, ``None`` where the data does not know it."""
@@ -121,8 +128,10 @@ def _find(price_id: str | None, model: str) -> ModelInfo | None:
         return None
 
 
-def _rates(price: ListPrice | None) -> tuple[Rate, ...]:
-    return () if price is None else (price.input, price.output, price.cache_read, price.cache_write)
+def _rates(price: ListPrice | None) -> tuple[Rate | None, ...]:
+    if price is None:
+        return ()
+    return price.input, price.output, price.cache_read, price.cache_write, price.cache_write_1h
 
 
 def _starts(info: ModelInfo) -> Iterator[date]:
@@ -146,6 +155,7 @@ def _compile(prices: ModelPrice, at: datetime) -> ListPrice | None:
         output=answered,
         cache_read=_rate(prices.cache_read_mtok) or paid,
         cache_write=_rate(prices.cache_write_mtok) or paid,
+        cache_write_1h=_rate(prices.cache_write_1h_mtok),
         **_origin(at),
     )
 

@@ -67,12 +67,13 @@ def differences(target: str, model: str, before: ListPrice | None, after: ListPr
 
 def rates(price: ListPrice | None) -> tuple[tuple[str, Rate | None], ...]:
     if price is None:
-        return tuple((name, None) for name in ("input", "output", "cache_read", "cache_write"))
+        return tuple((name, None) for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h"))
     return (
         ("input", price.input),
         ("output", price.output),
         ("cache_read", price.cache_read),
         ("cache_write", price.cache_write),
+        ("cache_write_1h", price.cache_write_1h or price.cache_write),
     )
 
 

@@ -31,6 +31,7 @@ from .requirements import (
     question_of,
     reject,
 )
+from .room import free_slots
 from .rules import Rule, compile_rules, first_match, leading
 from .slow_start import passed_over
 from .strategies import STRATEGIES, Candidate, Order, Situation, Strategy
@@ -50,6 +51,7 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]], *, awai
     declared = declared_models(config)
     return Policy(
         strategy=router.routing_strategy,
+        basis=router.cost.basis,
         cluster_usd_per_1k_threshold=router.cluster_cost_threshold,
         enable_external_fallback=router.enable_external_fallback,
         max_latency_ms=router.max_latency_ms,
@@ -93,7 +95,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
     order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy, snapshot.now, turn)
     demand = _demand(verdict, order, name, situation) if _is_elastic(snapshot) else None
     if len(verdict.asleep) == len(verdict.candidates):
-        order = _panicking(verdict, rule, facts, snapshot)
+        order = _panicking(verdict, rule, facts, snapshot, policy)
     if not order:
         raise refusal(facts, snapshot, policy, verdict.rejected, demand)
     return Decision(
@@ -159,13 +161,13 @@ def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
         if target.kind == "cluster":
             if code is None or (code == STATE and view.state in ASLEEP):
                 cluster_there = True
-                verdict.candidates[target.name] = _candidate(view, question.facts, snapshot)
+                verdict.candidates[target.name] = _candidate(view, question.facts, snapshot, question.policy)
                 if code is not None:
                     verdict.asleep.add(target.name)
             elif code in UNAVAILABLE:
                 cluster_missing = True
         elif code is None or code in _STILL_COMPARABLE:
-            candidate = _candidate(view, question.facts, snapshot)
+            candidate = _candidate(view, question.facts, snapshot, question.policy)
             comparable.append(candidate)
             if code is None:
                 verdict.candidates[target.name] = candidate
@@ -195,26 +197,34 @@ def _leaves(rule: Rule | None, target: Target) -> bool:
     return rule is None or rule.followers is None or rule.names(target)
 
 
-def _panicking(verdict: _Verdict, rule: Rule | None, facts: Facts, snapshot: Snapshot) -> Order:
+def _panicking(verdict: _Verdict, rule: Rule | None, facts: Facts, snapshot: Snapshot, policy: Policy) -> Order:
     """Who answers after all, because nobody else can and it is time to look; nobody where it is not."""
     tripped = {rejection.target for rejection in verdict.rejected if rejection.code == panic.TRIPPED}
     views = [view for view in snapshot.views if view.target.name in tripped and _leaves(rule, view.target)]
     probe = panic.probe(views, snapshot.now)
     if probe is None:
         return []
-    candidate = verdict.candidates[probe.target.name] = _candidate(probe, facts, snapshot)
+    candidate = verdict.candidates[probe.target.name] = _candidate(probe, facts, snapshot, policy)
     verdict.rejected = [rejection for rejection in verdict.rejected if rejection.target != probe.target.name]
     return [(candidate, panic.REASON)]
 
 
-def _candidate(view: View, facts: Facts, snapshot: Snapshot) -> Candidate:
+def _candidate(view: View, facts: Facts, snapshot: Snapshot, policy: Policy) -> Candidate:
     usd_per_1k, usd = estimate(view, facts)
     if view.target.kind == "provider":
         return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd)
     pool = snapshot.pools.get(view.target.owner)
     if pool is None:
         pool = PoolView(prefill_tokens_per_second=view.target.prefill_tokens_per_second)
+    if policy.basis == "marginal" and usd is not None and _adds_nothing(view, pool):
+        usd = 0.0
     return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd, pool=pool)
+
+
+def _adds_nothing(view: View, pool: PoolView) -> bool:
+    """A slot is free on a node that is paid for whether it answers or not."""
+    by_the_hour = view.cost is not None and not view.cost.by_token
+    return by_the_hour and view.state == "up" and bool(free_slots(pool, pool.usable_nodes))
 
 
 def _named(question: Question, snapshot: Snapshot) -> Target | None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from ..model import Facts
+from ..model import Basis, Facts
 from ..pricing.rent import RentRule
 from .rules import Rule
 
@@ -17,15 +17,17 @@ the name another meaning."""
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """``unsupported`` holds for each wire the needs that it cannot express; ``default_target`` is who answers for
-    model names that nobody accepts, ``routes`` who answers for others that ``modelRoutes`` names; ``last_resort`` holds
-    the targets that come after all others. ``rules`` come in the order in which they are tried. Thresholds are those of
-    the configuration; ``first_token_margin`` is the share of a latency limit within which the first token must be
-    predicted. ``awaiting_clusters`` is true while discovery has not said which clusters there are. ``baseline`` names
-    the target that savings are measured against, ``None``: the cheapest. ``buffered`` says whether streams are held
-    back until they are complete, where a rule does not say otherwise."""
+    """``basis`` is what a request is taken to cost at a cluster; ``unsupported`` holds for each wire the needs that
+    it cannot express; ``default_target`` is who answers for model names that nobody accepts, ``routes`` who answers
+    for others that ``modelRoutes`` names; ``last_resort`` holds the targets that come after all others. ``rules``
+    come in the order in which they are tried. Thresholds are those of the configuration; ``first_token_margin`` is
+    the share of a latency limit within which the first token must be predicted. ``awaiting_clusters`` is true while
+    discovery has not said which clusters there are. ``baseline`` names the target that savings are measured
+    against, ``None``: the cheapest. ``buffered`` says whether streams are held back until they are complete, where
+    a rule does not say otherwise."""
 
     strategy: str = "hybrid"
+    basis: Basis = "capacity"
     cluster_usd_per_1k_threshold: float = 0.01
     enable_external_fallback: bool = True
     max_latency_ms: int = 5000

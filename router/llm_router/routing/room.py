@@ -18,13 +18,18 @@ def first_token_s(pool: PoolView, input_tokens: int, nodes: int) -> float | None
     return reading_s / WHILE_DECODING if pool.decoding else reading_s
 
 
+def free_slots(pool: PoolView, nodes: int) -> int | None:
+    """Slots of ``nodes`` of its nodes in which nothing of ours runs; ``None`` where their number is not known."""
+    return None if pool.slots is None else max(0, pool.slots * nodes // max(1, pool.nodes) - pool.in_flight)
+
+
 def has_room(pool: PoolView, input_tokens: int, limit_s: float, nodes: int | None = None) -> bool:
     """Whether the request gets a slot at once and its first token within the limit, on the nodes that may be used or on
     so many of them. What is not known rules nobody out."""
     usable = pool.usable_nodes if nodes is None else nodes
     if not usable:
         return False
-    if pool.slots is not None and pool.in_flight >= pool.slots * usable // max(1, pool.nodes):
+    if free_slots(pool, usable) == 0:
         return False
     predicted_s = first_token_s(pool, input_tokens, usable)
     return predicted_s is None or predicted_s <= limit_s

@@ -162,4 +162,5 @@ class ClusterWatch:
             self.name, self._cluster.provider, self._cluster.region, health == "healthy" and (there or self._asleep)
         )
         self._metrics.queue(self.name, queue_depth)
-        self._metrics.cluster_cost(self.name, self._cluster.provider, cost)
+        for view in self._board.of(self.name):
+            self._metrics.cluster_cost(view.target, cost)

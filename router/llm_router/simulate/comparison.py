@@ -29,6 +29,7 @@ STRATEGIES: tuple[str, ...] = get_args(Strategy)
 HINDSIGHT = "full knowledge"
 PLANNED_ORDERS = 6
 """Orders in which pools are planned one after another, at most."""
+SHOWN_MODELS = 5
 _HAIR = 1e-9
 
 
@@ -64,6 +65,15 @@ class Simulator:
         self._options = options_of(trace, self.fleet, self._routing)
         self.limit_s = self._routing.max_latency_ms / 1000
         self._careful_s = self._routing.first_token_margin * self.limit_s
+
+    def notes(self) -> Iterator[str]:
+        """What is odd about the trace for this configuration."""
+        asked = zip(self.trace.requests, self._options, strict=True)
+        lost = [request for request, options in asked if options.outside is None and not options.inside]
+        if lost:
+            models = sorted({request.model for request in lost if request.model})
+            named = f", of models {', '.join(models[:SHOWN_MODELS])}{' …' if models[SHOWN_MODELS:] else ''}"
+            yield f"nobody here may answer {len(lost)} requests{named if models else ''}: they count as late"
 
     def strategy(self, name: str, rule: RentRule | None = None) -> Figures:
         """What the router does with this strategy; ``rule`` replaces its parameters for renting."""
@@ -139,7 +149,7 @@ def compare(
     if optimum.warning is not None:
         report(f"warning: {optimum.warning}")
     return Comparison(
-        trace=trace,
+        trace=Trace(trace.requests, (*trace.notes, *simulator.notes())),
         limit_s=simulator.limit_s,
         strategies=strategies,
         policies=policies,

@@ -53,8 +53,12 @@ def _row(name: str, figures: Figures, best_usd: float | None) -> tuple[str, ...]
         f"{figures.miss_rate:.2%}",
         _seconds(figures.ttft_s),
         _seconds(figures.total_s),
-        ", ".join(f"{target} {share:.0%}" for target, share in figures.share.items())
-        + (f", nobody {figures.refused}" if figures.refused else ""),
+        ", ".join(
+            [
+                *(f"{target} {share:.0%}" for target, share in figures.share.items()),
+                *([f"nobody {figures.refused}"] if figures.refused else []),
+            ]
+        ),
     )
 
 

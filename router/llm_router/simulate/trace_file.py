@@ -54,6 +54,8 @@ def read_trace(path: Path) -> Trace:
     try:
         with _opened(path) as file:
             first = file.readline()
+            if not first:
+                raise rows.useless("is empty")
             file.seek(0)
             records = _json_lines(file, rows) if first.lstrip().startswith("{") else _csv_lines(file, rows)
             for line, record in records:
@@ -106,7 +108,7 @@ class _Rows:
             raise ConfigError(self.problems)
         answered = [row for row in self.rows if row.output_tokens != 0]
         if not answered:
-            raise self._useless("holds no request that was answered")
+            raise self.useless("holds no request that was answered")
         requests, notes = self._filled(answered)
         if len(answered) < len(self.rows):
             notes.append(f"{len(self.rows) - len(answered)} requests without an answer are left out")
@@ -114,7 +116,7 @@ class _Rows:
             notes.append("rows were not in order of time: sorted")
         trace = trace_of(requests, notes)
         if trace.span_s > MAX_SPAN_S:
-            raise self._useless(f"spans {trace.span_s / 86_400:.0f} days: times in several units, or a wrong one")
+            raise self.useless(f"spans {trace.span_s / 86_400:.0f} days: times in several units, or a wrong one")
         return Trace(trace.requests, (*trace.notes, *_holes(trace)))
 
     def _filled(self, rows: Sequence[_Row]) -> tuple[list[Request], list[str]]:
@@ -123,7 +125,7 @@ class _Rows:
         for name in ("input_tokens", "output_tokens"):
             known = [value for row in rows if (value := getattr(row, name)) is not None]
             if not known:
-                raise self._useless(f"says of no request how many {name} it had")
+                raise self.useless(f"says of no request how many {name} it had")
             usual[name] = max(1, round(statistics.median(known)))
             if len(known) < len(rows):
                 notes.append(f"{len(rows) - len(known)} empty {name} taken as the median, {usual[name]}")
@@ -138,7 +140,7 @@ class _Rows:
         ]
         return requests, notes
 
-    def _useless(self, message: str) -> ConfigError:
+    def useless(self, message: str) -> ConfigError:
         return ConfigError([Problem("", message, file=self.file)])
 
 
@@ -193,6 +195,8 @@ def _columns(names: Sequence[str], rows: _Rows, line: int) -> dict[str, str]:
     if "target" in plain and columns["model"] == plain.get("model"):
         columns["model"] = None  # a ledger's: the model that answered, whatever was asked for
     missing = [f"one of {', '.join(_COLUMNS[ours])}" for ours in _NEEDED if columns[ours] is None]
+    if missing and len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+        raise ConfigError([Problem("", "has one column: commas separate them", line, rows.file)])
     if missing:
         raise ConfigError([Problem("", f"has no column of this kind: {'; '.join(missing)}", line, rows.file)])
     return {ours: name for ours, name in columns.items() if name is not None}

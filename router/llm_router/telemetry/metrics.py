@@ -58,7 +58,7 @@ class Metrics:
             "llm_router_provider_cost_per_1k_tokens", "List price, USD per 1K output tokens.", "provider", "model"
         )
         self._cluster_cost = gauge(
-            "llm_router_cluster_cost_per_1k_tokens", "USD per 1K tokens.", "cluster", "provider", "basis"
+            "llm_router_cluster_cost_per_1k_tokens", "USD per 1K tokens.", "cluster", "provider", "model", "basis"
         )
         self._requests = counter("llm_router_requests_total", "Requests by target and HTTP status.", "target", "status")
         self._duration = histogram(
@@ -207,7 +207,7 @@ class Metrics:
     def cluster(self, name: str, cloud: str, region: str, healthy: bool) -> None:
         self._cluster_health.labels(name, cloud, region).set(healthy)
 
-    def cluster_cost(self, name: str, cloud: str, cost: ClusterCost) -> None:
+    def cluster_cost(self, target: Target, cost: ClusterCost) -> None:
         """A basis that is unknown has no series: absent is not free."""
         figures: dict[Basis, float | None] = {
             "capacity": cost.capacity,
@@ -216,20 +216,28 @@ class Metrics:
         }
         for basis, usd in figures.items():
             if usd is not None:
-                self._cluster_cost.labels(name, cloud, basis).set(usd)
+                self._cluster_cost.labels(target.owner, target.cloud, target.model, basis).set(usd)
             else:
-                self._cluster_cost.remove(name, cloud, basis)
+                self._cluster_cost.remove(target.owner, target.cloud, target.model, basis)
 
-    def cluster_gone(self, name: str, cloud: str, region: str, targets: Iterable[str]) -> None:
-        """What is no longer known has no health and no cost; what it did in its time stays counted."""
+    def cluster_gone(self, name: str, cloud: str, region: str) -> None:
+        """What is no longer known has no health; what it did in its time stays counted."""
         self._cluster_health.remove(name, cloud, region)
-        for basis in get_args(Basis):
-            self._cluster_cost.remove(name, cloud, basis)
         self._queue_depth.remove(name)
         self._pool_wanted.remove(name)
-        for target in targets:
-            self._circuit.remove(target)
-            self._pending.remove(target)
+
+    def target_gone(self, name: str) -> None:
+        self._circuit.remove(name)
+        self._pending.remove(name)
+
+    def price_gone(self, target: Target) -> None:
+        """Nobody can have that model there any more."""
+        if target.kind == "provider":
+            self._provider_cost.remove(target.owner, target.model)
+            self._price_known.remove(target.owner, target.model)
+        else:
+            for basis in get_args(Basis):
+                self._cluster_cost.remove(target.owner, target.cloud, target.model, basis)
 
     def queue(self, cluster: str, depth: int) -> None:
         self._queue_depth.labels(cluster).set(depth)

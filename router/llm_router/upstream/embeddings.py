@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +13,7 @@ from ..errors import UpstreamBroken
 from ..model import Target, Usage
 from .sender import Sender
 from .wire.base import Outgoing
+from .wire.usage import tokens
 
 MAX_BYTES = 16 * 1024 * 1024
 _JSON = (("content-type", "application/json"), ("accept", "application/json"))
@@ -19,8 +21,13 @@ _JSON = (("content-type", "application/json"), ("accept", "application/json"))
 Vector = tuple[float, ...]
 
 
+BYTES_PER_TOKEN = 4
+"""What a token is taken to be where nobody counted any."""
+
+
 class Embedded(Struct, frozen=True):
-    """One vector for each text, in their order, and the tokens that were read."""
+    """One vector for each text, in their order, and the tokens that were read: estimated where the target states none,
+    or what cannot be true."""
 
     vectors: tuple[Vector, ...]
     usage: Usage
@@ -31,13 +38,9 @@ class _Item(Struct):
     embedding: list[float]
 
 
-class _Usage(Struct):
-    prompt_tokens: int = 0
-
-
 class _Answer(Struct):
     data: list[_Item]
-    usage: _Usage = msgspec.field(default_factory=_Usage)
+    usage: Any = None
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -63,21 +66,27 @@ class Embedder:
             answer.close()
         if answer.status != 200:
             raise self._sender.refused(answer.status, answer.headers, content)
-        return _understood(content, len(texts))
+        return _understood(content, texts)
 
 
-def _understood(content: bytes, wanted: int) -> Embedded:
+def expected_usage(texts: Sequence[str]) -> Usage:
+    """What embedding them is taken to read."""
+    return Usage(input_tokens=1 + sum(len(text.encode()) for text in texts) // BYTES_PER_TOKEN, estimated=True)
+
+
+def _understood(content: bytes, texts: Sequence[str]) -> Embedded:
     try:
         answer = _decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise UpstreamBroken(f"this is no list of embeddings: {exc}") from exc
     items = sorted(answer.data, key=lambda item: item.index)
-    if [item.index for item in items] != list(range(wanted)):
-        raise UpstreamBroken(f"{wanted} embeddings were asked for, {len(items)} came")
+    if [item.index for item in items] != list(range(len(texts))):
+        raise UpstreamBroken(f"{len(texts)} embeddings were asked for, {len(items)} came")
     if len({len(item.embedding) for item in items}) != 1:
         raise UpstreamBroken("the embeddings differ in size")
     vectors = tuple(_of_length_1(item.embedding) for item in items)
-    return Embedded(vectors, Usage(input_tokens=max(0, answer.usage.prompt_tokens)))
+    read = tokens(answer.usage.get("prompt_tokens")) if isinstance(answer.usage, Mapping) else None
+    return Embedded(vectors, expected_usage(texts) if read is None else Usage(input_tokens=read))
 
 
 def _of_length_1(values: list[float]) -> Vector:

@@ -122,3 +122,17 @@ def test_a_request_that_runs_over_midnight_is_booked_on_the_day_that_it_began(re
     if reserved_at_midnight:
         book.settle(first.taken, Used(nano_usd=200), 0.0)
         assert (book.used(today, 0.0), book.used(tomorrow, 0.0)) == (200, 50)
+
+
+def test_a_clock_that_jumps_to_another_day_and_back_finds_what_was_spent() -> None:
+    book = Book()
+
+    def spend(day: int, nano_usd: int) -> int:
+        """What is used of that day's budget then."""
+        daily = limits(budget=Budget(daily=1.0), unix_time=NOON + 86_400 * day)["daily"]
+        book.settle(book.reserve([Claim(daily, nano_usd)], 0.0).taken, Used(nano_usd=nano_usd), 0.0)
+        return book.used(daily, 0.0)
+
+    assert [spend(day, 100) for day in (0, 1, 0, -1, 0)] == [100, 100, 200, 100, 300]
+    assert [spend(day, 100) for day in range(1, 400)] == [200] + 398 * [100]
+    assert len(book._spending) == 3, "no day is kept for ever"

@@ -11,6 +11,7 @@ import pytest
 from llm_router.demo.standins.delivery import Pace
 from tests.router.routers import Running, providers, running_router
 from tests.router.standins import Standins, running_standins
+from tests.router.test_app import eventually
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,32 @@ def test_reload_swaps_the_whole_configuration(router: Running) -> None:
     assert router.admin.post("/admin/reload").json() == {"reloaded": True, "problems": []}
     assert router.chat().headers["x-llm-router-target"] == "gemini"
     assert router.client.get("/health").json()["total_providers"] == 1
+
+
+def test_of_what_a_reload_takes_away_no_metric_shows_a_price_any_more(router: Running) -> None:
+    def shown() -> str:
+        return router.admin.get("/metrics").text
+
+    (openai, *_) = router.config["externalProviders"]
+    router.config["externalProviders"] = [openai | {"models": ["gpt-5.4-mini"]}]
+    router.config["clusters"] = [
+        {
+            "name": "local",
+            "endpoint": "http://127.0.0.1:9",
+            "authType": "none",
+            "costPerHour": 0.36,
+            "capacity": {"slots": 1, "decodeTokensPerSecond": 10},
+            "models": [{"name": "tiny"}, {"name": "small"}],
+        }
+    ]
+    assert router.admin.post("/admin/reload").status_code == 200
+    assert 'model="gemini-3.5-flash-lite"' not in shown()
+    assert 'model="gpt-5.4-mini"' in shown()
+    eventually(lambda: 'cluster="local",model="small"' in shown())
+    router.config["clusters"][0]["models"].pop()
+    assert router.admin.post("/admin/reload").status_code == 200
+    eventually(lambda: 'cluster="local",model="tiny"' in shown())
+    assert 'model="small"' not in shown()
 
 
 def test_a_refused_configuration_changes_nothing_and_says_why(router: Running) -> None:

@@ -74,10 +74,20 @@ def test_what_the_ledger_exports_is_a_trace_too_and_who_got_no_answer_does_not_c
     assert traffic == {"input_tokens": 10.0, "output_tokens": 5.0, "requests_per_day": 200.0}
 
 
+def test_what_is_odd_about_a_trace_is_said_beside_the_figures(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("time,input_tokens,output_tokens\n0,10,5\n8,,5\n4,10,5\n")
+    answer = run("--config", EXAMPLE, "--trace", trace, "--json")
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout)["traffic"]["input_tokens"] == 10.0
+    for said in ("1 empty input_tokens taken as the median", "not in order", "spans 8.0 s only"):
+        assert said in answer.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "has no column of this kind"),
+        ("", "is empty"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "holds no request that was answered"),
         ("TIMESTAMP,ContextTokens\n2026-11-16,1\n", ":1: has no column of this kind: one of output_tokens"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-16,1,many\n", ":2: output tokens: 'many' is no number"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_router.config.findings import Path, kind_of, meant, nearest, quote, show
+from llm_router.config.findings import Path, kind_of, meant, nearest, path_of, quote, show
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,11 @@ from llm_router.config.findings import Path, kind_of, meant, nearest, quote, sho
 )
 def test_paths_are_shown_as_people_write_them(path: Path, text: str) -> None:
     assert show(path) == text
+
+
+@pytest.mark.parametrize("path", [(), ("keys",), ("status", "keys", 1, "secret"), ("upstreams", 0, "gate", "id")])
+def test_paths_of_plain_keys_are_read_as_they_are_shown(path: Path) -> None:
+    assert path_of(show(path)) == path
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,10 @@ def test_what_is_no_text_is_refused(content: str | bytes, line: int, message: st
 def test_a_file_of_more_than_10_mib_is_refused_without_reading_it() -> None:
     began = time.process_time()
     assert "larger than 10 MiB" in refusal(b"a: 1\n" * (MAX_BYTES // 5 + 1)).message
-    assert time.process_time() - began < 1
+    refusing_s = time.process_time() - began
+    began = time.process_time()
+    read("a: 1\n" + "# comment\n" * (MAX_BYTES // 10 - 1))
+    assert refusing_s < time.process_time() - began
 
 
 def test_10_mib_of_comments_are_read_and_10_mib_of_values_are_not() -> None:
@@ -145,9 +148,7 @@ def test_nesting_by_aliases_and_merge_keys_is_bounded_too(innermost: str, outer:
 def test_merge_keys_multiply_no_better_than_aliases() -> None:
     lines = ["a0: &a0 {x: 1}"]
     lines += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 12)]
-    began = time.process_time()
     assert "values once its aliases are written out" in refusal("\n".join(lines)).message
-    assert time.process_time() - began < 5
 
 
 def test_all_duplicates_are_told_at_once() -> None:

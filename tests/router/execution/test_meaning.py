@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from llm_router.admission.key_file import create
 from llm_router.demo.standins.delivery import Pace
 from tests.router.llama import Llama, running_llama
 from tests.router.routers import Running, providers, running_router
@@ -102,7 +103,9 @@ def router(standins: Standins, embeddings: Embeddings, *, learnt: bool = True, *
         "healthCheck": {"enabled": False},
     }
     settings = {"target": "vectors", "model": "embed-small", "timeout": "2s"} | embedder.pop("settings", {})
+    access = embedder.pop("access", {})
     config = {
+        "access": access,
         "router": {"categories": CATEGORIES, "embeddings": settings, "modelRoutes": {"default": "openai"}},
         "externalProviders": [*providers(standins, "openai"), account | embedder],
     }
@@ -110,6 +113,12 @@ def router(standins: Standins, embeddings: Embeddings, *, learnt: bool = True, *
         if learnt:
             eventually(lambda: running.app.generation().meaning.meanings is not None)
         yield running
+
+
+def spent(running: Running, name: str) -> float:
+    """Of the daily budget, in USD."""
+    (owner,) = [owner for owner in running.admin.get("/admin/budgets").json() if owner["name"] == name]
+    return float(owner["budgets"][0]["used_usd"])
 
 
 def facts(running: Running, text: str, **headers: str) -> dict[str, Any]:
@@ -146,6 +155,39 @@ def test_what_it_cost_stands_in_the_ledger_beside_the_answer(standins: Standins,
         # The examples, of 14 tokens, belong to no request: the metric has them, the ledger has not.
         spent = metric(running, "llm_router_cost_usd_total", target="vectors/embed-small")
         assert spent == pytest.approx(21 * 0.02 / 1000)
+
+
+def test_it_is_paid_from_the_budgets_of_the_key_and_of_whoever_embeds(
+    standins: Standins, embeddings: Embeddings, tmp_path: Path
+) -> None:
+    """A prompt is 7 tokens of 0.02 USD per 1K, so 0.00014 USD; the examples were twice that, and nobody's."""
+    key_file = tmp_path / "keys.yaml"
+    headers = {"authorization": "Bearer " + create(key_file, "alice", budget={"daily": 1.0})}
+    access, budget = {"apiKeysFile": str(key_file)}, {"daily": 0.0006}
+    with router(standins, embeddings, budget=budget, access=access) as running:
+        assert spent(running, "vectors") == pytest.approx(0.00028)
+        answer = running.chat("covenant", model="gpt-5.4-mini", headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert spent(running, "vectors") == pytest.approx(0.00042)
+        assert spent(running, "alice") == pytest.approx(float(answer.headers["x-llm-router-cost-usd"]), abs=2e-9)
+        asked = [facts(running, "covenant", **headers)["categories"] for _ in range(3)]
+        assert asked == [["legal"], [], []], "then its budget has no room for another, and letters count"
+        assert (outcomes(running, "ok"), outcomes(running, "limited")) == (2, 2)
+        assert spent(running, "vectors") == pytest.approx(0.00056)
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -1}, {"prompt_tokens": 10**12}, {"prompt_tokens": "7"}])
+def test_usage_that_is_missing_or_cannot_be_true_is_estimated(
+    standins: Standins, embeddings: Embeddings, usage: Any
+) -> None:
+    with router(standins, embeddings) as running:
+        vector = {"index": 0, "embedding": [1.0, 0.0]}
+        embeddings.answer = (200, {"data": [vector], "usage": usage})
+        assert running.chat("covenant " * 10, model="gpt-5.4-mini").status_code == 200
+        (record,) = running.ledger
+        read = record.attempts[0].usage
+        assert read is not None
+        assert (read.input_tokens, read.estimated) == (1 + 90 // 4, True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llm_router.config.scalars import Seconds
 from llm_router.config.schema import Capacity, Cluster, Cost, Scaling
-from llm_router.model import Basis, ClusterStatus, PoolCost, State, TokensPerSecond
+from llm_router.model import ClusterStatus, PoolCost, State, TokensPerSecond
 from llm_router.pricing.cluster_cost import cluster_cost, start_usd, usd_per_1k_tokens
 
 NOW = 1_700_000_000.0
@@ -198,11 +198,10 @@ def test_marginal_is_nothing_for_a_free_slot_only(
     assert cluster_cost(make_cluster(), Cost(), status, NOW).marginal == marginal
 
 
-def test_the_configured_basis_decides_and_capacity_stands_in_for_it() -> None:
-    realised = Cost(basis="realised")
-    busy = cluster_cost(make_cluster(), realised, make_status(), NOW)
-    idle = cluster_cost(make_cluster(), realised, make_status(tokens_per_second=TokensPerSecond(capacity=40.0)), NOW)
-    assert busy.decision == busy.realised
+def test_the_figure_of_decisions_is_that_of_capacity_busy_or_idle() -> None:
+    busy = cluster_cost(make_cluster(), Cost(), make_status(), NOW)
+    idle = cluster_cost(make_cluster(), Cost(), make_status(tokens_per_second=TokensPerSecond(capacity=40.0)), NOW)
+    assert busy.decision == busy.capacity != busy.realised
     assert idle.decision == idle.capacity
 
 
@@ -248,7 +247,7 @@ def test_a_pool_that_gets_dearer_or_slower_never_looks_cheaper(price: float, spe
 def test_a_fixed_cost_decides_whatever_is_reported_and_a_prompt_token_costs_as_much(
     status: ClusterStatus | None, usd: float
 ) -> None:
-    cost = cluster_cost(make_cluster(cost_per_1k_tokens=usd), Cost(basis="realised"), status, NOW)
+    cost = cluster_cost(make_cluster(cost_per_1k_tokens=usd), Cost(), status, NOW)
     assert (cost.capacity, cost.decision, cost.input_ratio, cost.price_source) == (usd, usd, 1.0, "config")
 
 
@@ -256,6 +255,7 @@ def test_beside_a_fixed_cost_the_other_bases_are_still_published() -> None:
     fixed = cluster_cost(make_cluster(cost_per_1k_tokens=0.5), Cost(), make_status(), NOW)
     live = cluster_cost(make_cluster(), Cost(), make_status(), NOW)
     assert (fixed.realised, fixed.marginal) == (live.realised, live.marginal)
+    assert (fixed.by_token, live.by_token) == (True, False)
 
 
 @pytest.mark.parametrize("usd", NONSENSE)
@@ -266,20 +266,19 @@ def test_a_fixed_cost_that_is_nonsense_is_none(usd: float) -> None:
 
 
 @given(
-    st.sampled_from(["capacity", "realised", "marginal"]),
     st.none() | st.sampled_from(NONSENSE),
     st.sampled_from(["up", "starting", "zero", "draining", "down"]),
     st.integers(0, 3),
     sane,
     st.none() | sane,
 )
-def test_an_idle_pool_keeps_a_cost_to_decide_by_whatever_the_basis(
-    basis: Basis, realised: float | None, state: State, nodes: int, price: float, capacity: float | None
+def test_an_idle_pool_keeps_a_cost_to_decide_by(
+    realised: float | None, state: State, nodes: int, price: float, capacity: float | None
 ) -> None:
     """It would stay idle for ever, if being idle made it too dear or unknown."""
     speeds = TokensPerSecond(capacity=capacity, realised=realised)
     idle = make_status(state=state, nodes=nodes, node_usd_per_hour=price, tokens_per_second=speeds, slots_busy=4)
-    cost = cluster_cost(make_cluster(), Cost(basis=basis), idle, NOW)
+    cost = cluster_cost(make_cluster(), Cost(), idle, NOW)
     assert cost.realised is None
     assert cost.decision is not None
     assert math.isfinite(cost.decision)

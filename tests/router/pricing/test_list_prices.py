@@ -39,6 +39,7 @@ def charged_by_the_package(price_id: str, model: str, usage: Usage, at: datetime
         input_tokens=usage.all_input_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
         output_tokens=usage.output_tokens,
     )
     price = genai_prices.calc_price(counts, model, provider_id=price_id, genai_request_timestamp=at)
@@ -47,11 +48,19 @@ def charged_by_the_package(price_id: str, model: str, usage: Usage, at: datetime
 
 @pytest.mark.parametrize(("price_id", "model"), MODELS)
 @settings(deadline=None)  # the first lookup loads the data
-@given(uncached=token_counts, read=token_counts, written=token_counts, output=st.integers(0, 128_000))
+@given(
+    uncached=token_counts, read=token_counts, written=token_counts, for_1h=token_counts, output=st.integers(0, 128_000)
+)
 def test_charges_what_the_package_charges(
-    price_id: str, model: str, uncached: int, read: int, written: int, output: int
+    price_id: str, model: str, uncached: int, read: int, written: int, for_1h: int, output: int
 ) -> None:
-    usage = Usage(input_tokens=uncached, cache_read_tokens=read, cache_write_tokens=written, output_tokens=output)
+    usage = Usage(
+        input_tokens=uncached,
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        cache_write_1h_tokens=min(for_1h, written),
+        output_tokens=output,
+    )
     price = PriceBook(AT).lookup(price_id, model)
     assert price is not None
     assert list_usd(price, usage) == pytest.approx(charged_by_the_package(price_id, model, usage, AT), rel=1e-12)

@@ -72,5 +72,5 @@ def test_differences_are_named_rate_by_rate() -> None:
     assert found == [Difference(target="t", model="m", rate="output", before=Rate(0.2), after=Rate(0.3))]
     assert not list(differences("t", "m", price(0.1, 0.2), own(0.1, 0.2)))
     assert [d.rate for d in differences("t", "m", None, price(0.1, 0.2))] == [
-        "input", "output", "cache_read", "cache_write"
+        "input", "output", "cache_read", "cache_write", "cache_write_1h"
     ]  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,8 +125,5 @@ def test_facts_name_the_categories_and_count_with_them() -> None:
 
 
 def test_only_the_beginning_of_a_long_prompt_is_compared() -> None:
-    started = time.perf_counter()
-    CONFIGURED.of("contract " * 1_000_000)
-    assert time.perf_counter() - started < 0.1
     assert CONFIGURED.of("x" * SCANNED_CHARACTERS + EXAMPLES["legal"][0]) == frozenset()
     assert NO_CATEGORIES.of("Hello") == frozenset()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from llm_router.config.schema import Cluster, Config, Failover, Fallback, Provider, Router
+from llm_router.config.schema import Cluster, Config, Cost, Failover, Fallback, Provider, Router
 from llm_router.errors import NoTarget
-from llm_router.model import Decision, Facts, View
+from llm_router.model import ClusterCost, Decision, Facts, PoolView, Snapshot, View
 from llm_router.pricing.estimate import estimate
 from llm_router.routing.complexity import COMPLEX
 from llm_router.routing.engine import Policy, decide, policy_of
@@ -31,6 +31,63 @@ def reasons(decision: Decision) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------- whom it chooses
+
+
+def by_margin(pool: PoolView, asked: Facts | None = None, **changes: Any) -> Decision:
+    """``cost`` between an API at a tenth of a dear cluster's price, and that cluster."""
+    views = (cluster("dear", 0.02, **changes), provider("api", 0.002))
+    policy = Policy(strategy="cost", basis="marginal")
+    return decide(asked or facts(), Snapshot(views, NOW, {"dear": pool}), policy)
+
+
+def test_by_the_marginal_basis_a_free_slot_of_a_node_that_runs_costs_nothing() -> None:
+    decision = by_margin(PoolView(nodes=2, slots=8, in_flight=7))
+    assert names(decision) == ["dear", "api"]
+    assert decision.choices[0].estimated_usd == 0.0
+    assert decision.choices[0].usd_per_1k_tokens == 0.02, "hard limits still go by what its tokens cost"
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        PoolView(nodes=2, slots=8, in_flight=8),
+        PoolView(nodes=2, slots=8, in_flight=4, wanted=1),
+        PoolView(nodes=1, slots=None),
+    ],
+    ids=["full", "the free node is not wanted", "nobody knows its slots"],
+)
+def test_by_the_marginal_basis_a_share_of_a_node_is_paid_where_no_slot_is_free(pool: PoolView) -> None:
+    decision = by_margin(pool)
+    assert names(decision) == ["api", "dear"]
+    assert decision.choices[1].estimated_usd == pytest.approx(0.02 * (100 + 150) / 1000)
+
+
+def test_by_the_marginal_basis_who_is_paid_by_the_token_is_never_free() -> None:
+    decision = by_margin(PoolView(slots=8), cost=ClusterCost(capacity=0.02, decision=0.02, by_token=True))
+    assert names(decision) == ["api", "dear"]
+
+
+def test_by_the_marginal_basis_what_has_no_known_cost_is_not_free() -> None:
+    decision = by_margin(PoolView(slots=8), cost=None)
+    assert names(decision) == ["api", "dear"]
+    assert decision.choices[1].estimated_usd is None
+
+
+def test_by_the_marginal_basis_a_pool_at_zero_costs_its_start() -> None:
+    decision = by_margin(
+        PoolView(nodes=0, slots=0, wanted=0),
+        state="zero",
+        always_on=False,
+        cost=ClusterCost(capacity=0.001, decision=0.001, start_usd=0.01),
+    )
+    assert names(decision) == ["api"]
+    assert decision.demand is not None
+    assert decision.demand.called is None
+
+
+def test_no_basis_opens_a_hard_limit() -> None:
+    decision = by_margin(PoolView(slots=8), facts(max_usd_per_1k_tokens=0.01))
+    assert names(decision) == ["api"]
 
 
 def test_a_simple_request_goes_to_the_cheap_cluster_with_its_costs() -> None:
@@ -214,6 +271,7 @@ def test_the_policy_is_what_the_configuration_says() -> None:
         external_providers=(Provider(name="openai", type="openai", default_model="gpt-5.4-mini"),),
         router=Router(
             routing_strategy="cost",
+            cost=Cost(basis="marginal"),
             cluster_cost_threshold=0.02,
             enable_external_fallback=False,
             max_latency_ms=700,
@@ -226,6 +284,7 @@ def test_the_policy_is_what_the_configuration_says() -> None:
     unsupported = {"anthropic": frozenset({"n"})}
     assert policy_of(config, unsupported) == Policy(
         strategy="cost",
+        basis="marginal",
         cluster_usd_per_1k_threshold=0.02,
         enable_external_fallback=False,
         max_latency_ms=700,

@@ -40,7 +40,8 @@ class World:
             scaling=Scaling(min_nodes=min_nodes, max_nodes=2, cold_start=Seconds(60), idle_timeout=Seconds(600)),
         )
         target = Target(name="t4", kind="cluster", owner="t4", model="m", always_on=min_nodes > 0)
-        self.board = Board([target], self.clock)
+        other = Target(name="t4/n", kind="cluster", owner="t4", model="n", always_on=min_nodes > 0)
+        self.board = Board([target, other], self.clock)
         self.metrics = Metrics(CollectorRegistry())
         self.rents = Rents([self.cluster], self.board, self.metrics, self.clock, by_rent=True)
         self.rents.post()
@@ -88,6 +89,10 @@ class World:
         gauge = self.metrics.registry.get_sample_value("llm_router_cluster_health", labels)
         return self.watch.report.status, gauge
 
+    def cost(self, model: str, basis: str) -> float | None:
+        labels = {"cluster": "t4", "provider": "", "model": model, "basis": basis}
+        return self.metrics.registry.get_sample_value("llm_router_cluster_cost_per_1k_tokens", labels)
+
 
 @contextmanager
 def watching(min_nodes: int) -> Iterator[World]:
@@ -98,6 +103,20 @@ def watching(min_nodes: int) -> Iterator[World]:
 
 def up(nodes: int = 1, **fields: Any) -> ClusterStatus:
     return ClusterStatus(target="t4", state="up", nodes=nodes, slots_total=8 * nodes, **fields)
+
+
+def test_the_cost_of_each_model_of_the_pool_is_shown_in_each_basis_that_is_known() -> None:
+    with watching(min_nodes=1) as world:
+        speeds = TokensPerSecond(capacity=100.0, realised=10.0)
+        assert world.poll(0.0, up(node_usd_per_hour=0.36, tokens_per_second=speeds)) == "up"
+        at_capacity = 0.36 * 1000 / (100 * 3600) * 1.10
+        for model in ("m", "n"):
+            shown = [world.cost(model, basis) for basis in ("capacity", "realised", "marginal")]
+            assert shown == [pytest.approx(at_capacity), pytest.approx(10 * at_capacity), 0.0]
+        idle = TokensPerSecond(capacity=100.0, realised=0.0)
+        world.poll(30.0, up(node_usd_per_hour=0.36, tokens_per_second=idle))
+        assert world.cost("n", "capacity") == pytest.approx(at_capacity)
+        assert world.cost("n", "realised") is None
 
 
 def test_a_pool_goes_from_zero_over_starting_to_up_and_back() -> None:

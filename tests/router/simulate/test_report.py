@@ -63,6 +63,20 @@ def test_it_says_where_nobody_keeps_the_limit(capsys: pytest.CaptureFixture[str]
     assert "No run that was tried keeps the limit." in capsys.readouterr().out
 
 
+def test_it_says_which_requests_nobody_here_may_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [Request(5.0 * number, 100, 11, "gone" if number % 2 else "model-gpu") for number in range(10)]
+    comparison = compare(config([cluster()], []), trace_of(asked), PRICES, time_limit_s=5)
+    assert comparison.trace.notes == ("nobody here may answer 5 requests, of models gone: they count as late",)
+    render(comparison)
+    shown = capsys.readouterr().out
+    assert comparison.trace.notes[0] in shown
+    nobody = trace_of(Request(5.0 * number, 10**6, 11) for number in range(3))
+    without = compare(config([cluster()], []), nobody, PRICES, time_limit_s=5)
+    assert without.trace.notes == ("nobody here may answer 3 requests: they count as late",), "too long for the window"
+    render(without)
+    assert "│ nobody 3" in capsys.readouterr().out
+
+
 def test_without_a_solver_there_is_a_bound_and_a_word_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     said: list[str] = []

@@ -87,7 +87,9 @@ HEAD = "time,input_tokens,output_tokens\n"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "has no column of this kind: one of timestamp"),
+        ("", "is empty"),
+        ("\n", "has no column of this kind: one of timestamp"),
+        ("time;input_tokens;output_tokens\n1;2;3\n", ":1: has one column: commas separate them"),
         ("time,input_tokens\n1,2\n", "one of output_tokens, generatedtokens"),
         (HEAD, "holds no request that was answered"),
         (HEAD + "1,2,0\n", "holds no request that was answered"),

@@ -249,7 +249,7 @@ def test_an_address_that_does_not_answer_does_not_hold_up_the_next(silent: tuple
             with nobody_accepts("127.0.0.2", url.port or 0):
                 started = time.monotonic()
                 assert await fetch(client, url.with_host("a.test")) == b"ok"
-                assert time.monotonic() - started < 2.0
+                assert time.monotonic() - started < 5.0, "not after the silent one had its time"
             assert asyncio.all_tasks() <= {asyncio.current_task(), *upstream.tasks}
 
     Stack(Http1Client, lambda: Resolving(*silent, "127.0.0.1")).run(main)

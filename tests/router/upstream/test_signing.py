@@ -338,9 +338,7 @@ def test_signature_input_has_one_spelling(old: bytes, new: bytes) -> None:
 )
 def test_malformed_values_are_refused(name: bytes, change: Callable[[bytes], bytes]) -> None:
     good = signed()
-    started = time.perf_counter()
     assert refusal(good.with_header(name, change(good.header(name)))) == "malformed"
-    assert time.perf_counter() - started < 0.1
 
 
 @pytest.mark.parametrize("name", SIGNED_HEADERS)

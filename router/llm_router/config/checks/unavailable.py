@@ -9,12 +9,11 @@ from .draft import Draft
 
 
 def settings(draft: Draft) -> Iterator[Finding]:
-    config = draft.config
-    basis = config.router.cost.basis
     yield from _when(
-        basis != "capacity",
+        draft.config.router.cost.basis == "realised",
         ("router", "cost", "basis"),
-        f"deciding by {basis} cost is not yet available: use capacity (all three are in the metrics)",
+        "realised cost cannot decide: an idle pool looks dear by it, so it would stay idle; use capacity or marginal "
+        "(all three are in the metrics)",
     )
 
 

@@ -32,7 +32,8 @@ class Hysteresis(Base):
 
 class Cost(Base):
     basis: Annotated[
-        Literal["capacity", "realised", "marginal"], "Which cost of a cluster decides. Only capacity is available yet."
+        Literal["capacity", "realised", "marginal"],
+        "What a request is taken to cost at a cluster, where a strategy compares costs; realised is refused.",
     ] = "capacity"
     overhead_factor: Annotated[float, Meta(ge=1), "Node price times this is what a node costs."] = 1.10
     hysteresis: Hysteresis = Hysteresis()

@@ -25,6 +25,7 @@ _FINISHES: Mapping[str, Finish] = {
 }
 _INPUT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _COUNTS = (*_INPUT_COUNTS, "output_tokens")
+_FOR_AN_HOUR = "ephemeral_1h_input_tokens"
 
 
 class _Message(Struct):
@@ -171,7 +172,10 @@ class AnthropicReader:
             return
         details = stated.get("output_tokens_details")
         thinking = details.get("thinking_tokens") if isinstance(details, Mapping) else None
-        for name, value in (*((name, stated.get(name)) for name in _COUNTS), ("thinking_tokens", thinking)):
+        written = stated.get("cache_creation")
+        for_an_hour = written.get(_FOR_AN_HOUR) if isinstance(written, Mapping) else None
+        parts = (("thinking_tokens", thinking), (_FOR_AN_HOUR, for_an_hour))
+        for name, value in (*((name, stated.get(name)) for name in _COUNTS), *parts):
             if (count := tokens(value)) is not None:
                 self._counts[name] = count
                 self._absurd.discard(name)
@@ -183,10 +187,12 @@ class AnthropicReader:
         if not any(name in counts for name in _INPUT_COUNTS):
             return None
         output = counts.get("output_tokens", 0) if output_tokens is None else output_tokens
+        written = counts.get("cache_creation_input_tokens", 0)
         return Usage(
             input_tokens=counts.get("input_tokens", 0),
             cache_read_tokens=counts.get("cache_read_input_tokens", 0),
-            cache_write_tokens=counts.get("cache_creation_input_tokens", 0),
+            cache_write_tokens=written,
+            cache_write_1h_tokens=min(counts.get(_FOR_AN_HOUR, 0), written),
             output_tokens=output,
             reasoning_tokens=min(counts.get("thinking_tokens", 0), output),
             estimated=output_tokens is not None or bool(self._absurd),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_router.config.check import check
+from llm_router.config.check import Verdict, check
 from llm_router.config.checks.draft import Draft
 from llm_router.config.checks.rules import MAX_PARTS, MAX_RULES
 from llm_router.config.findings import show
@@ -28,13 +28,19 @@ def model_rule(number: int, **fields: Any) -> Rule:
     return Rule(**{"name": f"r{number}", "conditions": (condition,), "actions": GO, **fields})
 
 
-def test_ten_thousand_rules_are_one_clear_error_in_bounded_time() -> None:
-    started = time.perf_counter()
-    verdict = check(drafted(*(model_rule(i, actions=(Action(type="failover"),)) for i in range(10_000))))
-    assert [(show(path), message) for path, message in verdict.problems] == [
+def test_too_many_rules_are_one_clear_error_sooner_than_the_most_are_judged() -> None:
+    def judged(count: int) -> tuple[Verdict, float]:
+        draft = drafted(*(model_rule(i) for i in range(count)))
+        started = time.process_time()
+        return check(draft), time.process_time() - started
+
+    refused, refusing_s = judged(10_000)
+    assert [(show(path), message) for path, message in refused.problems] == [
         ("rules", f"10000 rules are too many: at most {MAX_RULES}; join those that act alike")
     ]
-    assert time.perf_counter() - started < 2
+    taken, judging_s = judged(MAX_RULES)
+    assert taken == ((), ())
+    assert refusing_s < judging_s
 
 
 @pytest.mark.parametrize(
@@ -46,12 +52,6 @@ def test_in_a_file_they_are_refused_with_one_line_too(rules: int, refusal: str) 
     with pytest.raises(ConfigError, match=refusal) as caught:
         parse(text + "\n".join(line % i for i in range(rules)), env={})
     assert len(caught.value.problems) == 1
-
-
-def test_as_many_rules_as_are_taken_are_judged_in_bounded_time() -> None:
-    started = time.perf_counter()
-    assert check(drafted(*(model_rule(i) for i in range(MAX_RULES)))) == ((), ())
-    assert time.perf_counter() - started < 10
 
 
 def test_too_many_conditions_or_actions_of_one_rule_are_refused() -> None:

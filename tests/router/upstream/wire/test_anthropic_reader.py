@@ -99,6 +99,15 @@ def test_counts_are_cumulative_and_absurd_ones_replace_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(("told", "kept"), [(3, 3), (5, 5), (9, 5), (None, 0)])
+def test_what_is_cached_for_an_hour_is_told_apart_and_never_more_than_what_is_cached(told: Any, kept: int) -> None:
+    written = {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": told}
+    *_, last = read_all(AnthropicReader(), START, end("end_turn", output_tokens=9, cache_creation=written))
+    assert last.usage is not None
+    assert (last.usage.cache_write_tokens, last.usage.cache_write_1h_tokens) == (5, kept)
+    assert last.usage.all_input_tokens == 125
+
+
 @pytest.mark.parametrize("absurd", [10**12, -5, "many", 1.5])
 def test_an_absurd_output_is_counted_in_events_instead(absurd: object) -> None:
     texts = [delta(0, "text_delta", text=text) for text in "abc"]

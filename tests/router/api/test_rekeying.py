@@ -18,8 +18,8 @@ import yaml
 from llm_router.api.signed_config import SigningKey
 from llm_router.config.scalars import Secret
 from llm_router.errors import ConfigError, Problem
+from llm_router.gate.app import rekeying
 from llm_router.gate.config import GateConfig
-from llm_router.gate.rekeying import Rekeying
 from llm_router.upstream.signing import Signer
 from tests.router.llama import Llama
 from tests.router.ports import free_port
@@ -43,7 +43,7 @@ class Read:
     def __init__(self) -> None:
         self.says: GateConfig | ConfigError = config("a")
         self.taken: list[list[str]] = []
-        self.rekeying = Rekeying(config("a"), self.load, lambda keys: self.taken.append(list(keys)))
+        self.rekeying = rekeying(config("a"), self.load, lambda keys: self.taken.append(list(keys)))
 
     def load(self) -> GateConfig:
         if isinstance(self.says, ConfigError):
@@ -120,11 +120,50 @@ def test_a_running_gate_is_rotated_from_key_to_key_without_a_refusal(llama: Llam
         assert ask("b") == 200
 
 
-def _ask(port: int, letter: str) -> int:
+def test_the_signed_status_of_an_exporter_is_rotated_like_a_gate(llama: Llama, tmp_path: Path) -> None:
+    port = free_port()
+    path = tmp_path / "exporter.yaml"
+
+    def write(*letters: str, **more: str) -> None:
+        keys = [{"id": f"k.{letter}", "secret": f"file:{tmp_path / letter}"} for letter in letters]
+        settings = {
+            "pool": "pool",
+            "listen": "127.0.0.1:0",
+            "upstreams": [{"url": llama.url, "apiKey": "${LLAMA_API_KEY}"}],
+            "price": {"usdPerHour": 0.378},
+            "status": {"listen": f"127.0.0.1:{port}", "authority": f"127.0.0.1:{port}", "keys": keys},
+        }
+        path.write_text(yaml.safe_dump(settings | more))
+
+    for letter in "ab":
+        (tmp_path / letter).write_text(secret(letter))
+    write("a")
+    with Process(
+        [COMMAND, "exporter", "--config", path], tmp_path / "log", env={"LLAMA_API_KEY": llama.api_key}
+    ) as process:
+
+        def ask(letter: str) -> int:
+            return _ask(port, letter, "/cluster/status")
+
+        process.wait_until(lambda: "exporting on" in process.output and ask("a") == 200)
+        assert ask("b") == 401
+        write("a", "b")
+        process.send(signal.SIGHUP)
+        process.wait_until(lambda: ask("b") == 200)
+        assert ask("a") == 200
+        write("b", pool="another")
+        process.send(signal.SIGHUP)
+        process.wait_until(lambda: ask("a") == 401)
+        assert ask("b") == 200
+        assert "active keys now: k.b" in process.output
+        assert "in more than its keys, which takes a restart" in process.output
+
+
+def _ask(port: int, letter: str, path: str = "/v1/models") -> int:
     signer = Signer(f"k.{letter}", secret(letter), f"127.0.0.1:{port}", "pool")
     headers = signer.sign(
         method="GET",
-        path="/v1/models",
+        path=path,
         query="",
         content_type="application/json",
         body=b"",
@@ -132,4 +171,4 @@ def _ask(port: int, letter: str) -> int:
         now=time.time(),
     )
     sent = {"content-type": "application/json", **dict(headers)}
-    return httpx.get(f"http://127.0.0.1:{port}/v1/models", headers=sent, trust_env=False).status_code
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=sent, trust_env=False).status_code

@@ -1,4 +1,4 @@
-"""The gate's keys, read anew while it runs: rotation needs no restart."""
+"""The keys of a signed listener, read anew while it runs: rotation needs no restart."""
 
 from __future__ import annotations
 
@@ -6,44 +6,54 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-
-from msgspec import structs
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from ..errors import ConfigError
 from ..telemetry.trouble import Trouble
-from .config import GateConfig, check
+from .signed_config import SigningKey, key_bytes
 
 RELOAD_INTERVAL_S = 5.0
 
-logger = logging.getLogger("llm_router.gate")
+Config = TypeVar("Config")
 
 
-class Rekeying:
-    """Compares what ``load`` reads with the configuration that is in use, and hands changed keys to ``rekey``."""
+class Rekeying(Generic[Config]):
+    """Compares what ``load`` reads with the configuration that is in use, and hands changed keys to ``rekey``. ``keys``
+    are those of a configuration, ``rest`` is all else in it; ``load`` raises ``ConfigError`` for one that is refused.
+    """
 
     def __init__(
-        self, config: GateConfig, load: Callable[[], GateConfig], rekey: Callable[[Mapping[str, bytes]], None]
+        self,
+        config: Config,
+        load: Callable[[], Config],
+        rekey: Callable[[Mapping[str, bytes]], None],
+        *,
+        keys: Callable[[Config], Sequence[SigningKey]],
+        rest: Callable[[Config], object],
+        logger: logging.Logger,
     ) -> None:
-        self._config, self._load, self._rekey = config, load, rekey
+        self._load, self._rekey, self._keys_of, self._rest_of = load, rekey, keys, rest
+        self._keys, self._rest = keys(config), rest(config)
+        self._logger = logger
         self._trouble = Trouble(logger, "the configuration can be read again")
 
     def look(self) -> None:
         """Never raises: a configuration that is refused leaves the keys as they are."""
         try:
             new = self._load()
-            check(new)
         except ConfigError as error:
             self._trouble.is_(f"the configuration is refused, the old keys stay: {error}")
             return
-        if structs.replace(new, keys=self._config.keys) != self._config:
+        if self._rest_of(new) != self._rest:
             self._trouble.is_("the configuration has changed in more than its keys, which takes a restart")
         else:
             self._trouble.ends()
-        if new.keys != self._config.keys:
-            self._rekey(new.key_bytes)
-            self._config = structs.replace(self._config, keys=new.keys)
-            logger.info("active keys now: %s", ", ".join(key.id for key in new.keys))
+        keys = self._keys_of(new)
+        if keys and keys != self._keys:
+            self._rekey(key_bytes(keys))
+            self._keys = keys
+            self._logger.info("active keys now: %s", ", ".join(key.id for key in keys))
 
     @contextlib.asynccontextmanager
     async def running(self, interval_s: float = RELOAD_INTERVAL_S) -> AsyncIterator[None]:
