@@ -37,6 +37,7 @@ from .errors import ConfigError, Problem
 from .execution.generation import Generation
 from .execution.meaning import RELEARN_S
 from .graph import Surroundings, build
+from .routing.targets import enabled_providers
 from .signals.memory import memory_share
 from .signals.polling import poll_forever
 from .telemetry.metrics import Metrics
@@ -263,6 +264,10 @@ def _forget(old: Generation, new: Generation, metrics: Metrics) -> None:
     for cluster in old.loaded.config.clusters:
         if cluster.name not in names:
             metrics.cluster_gone(cluster.name, cluster.provider, cluster.region)
+    providers = {(provider.name, provider.type) for provider in enabled_providers(new.loaded.config)}
+    for provider in enabled_providers(old.loaded.config):
+        if (provider.name, provider.type) not in providers:
+            metrics.provider_gone(provider.name, provider.type)
     targets = {target.name for target in new.targets}
     models = {(target.owner, target.model) for target in new.targets}
     for target in old.targets:

@@ -226,6 +226,9 @@ class Metrics:
         self._queue_depth.remove(name)
         self._pool_wanted.remove(name)
 
+    def provider_gone(self, name: str, kind: str) -> None:
+        self._provider_health.remove(name, kind)
+
     def target_gone(self, name: str) -> None:
         self._circuit.remove(name)
         self._pending.remove(name)

@@ -67,9 +67,11 @@ def test_reload_swaps_the_whole_configuration(router: Running) -> None:
     assert router.client.get("/health").json()["total_providers"] == 1
 
 
-def test_of_what_a_reload_takes_away_no_metric_shows_a_price_any_more(router: Running) -> None:
+def test_of_what_a_reload_takes_away_no_metric_shows_health_or_price_any_more(router: Running) -> None:
     def shown() -> str:
         return router.admin.get("/metrics").text
+
+    eventually(lambda: 'llm_router_provider_health{provider="gemini"' in shown())
 
     (openai, *_) = router.config["externalProviders"]
     router.config["externalProviders"] = [openai | {"models": ["gpt-5.4-mini"]}]
@@ -85,6 +87,7 @@ def test_of_what_a_reload_takes_away_no_metric_shows_a_price_any_more(router: Ru
     ]
     assert router.admin.post("/admin/reload").status_code == 200
     assert 'model="gemini-3.5-flash-lite"' not in shown()
+    assert 'llm_router_provider_health{provider="gemini"' not in shown()
     assert 'model="gpt-5.4-mini"' in shown()
     eventually(lambda: 'cluster="local",model="small"' in shown())
     router.config["clusters"][0]["models"].pop()
