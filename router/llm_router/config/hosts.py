@@ -57,8 +57,10 @@ def host_fault(host: str) -> str | None:
     if host.lower().rstrip(".") in _METADATA_HOSTS:
         return "the cloud's metadata service is no target"
     if address is not None:
-        odd = address.is_link_local or address.is_multicast or address.is_unspecified
-        return "a link-local, multicast or unspecified address is no target" if odd else None
+        if address.is_unspecified:
+            return "one listens on this address and sends to none: write 127.0.0.1 for this machine"
+        odd = address.is_link_local or address.is_multicast
+        return "a link-local or multicast address is no target" if odd else None
     if _ODD_ADDRESS.fullmatch(host):
         return "an address must be written as four decimal numbers, such as 10.0.0.1"
     return None if _HOST_NAME.fullmatch(host) else "the host is no host name: write it in ASCII (punycode)"

@@ -264,10 +264,13 @@ def _put_back(order: Order, policy: Policy, now: float, turn: Turn) -> Order:
     if len(order) == 1:
         return order
 
+    last_resort, slow_start_s = policy.last_resort, policy.slow_start_s
+
     def rank(entry: tuple[Candidate, str]) -> int:
         view, reason = entry[0].view, entry[1]
-        last = view.target.name in policy.last_resort and not reason.startswith("rule:")
-        strained = _is_strained(view, policy) or passed_over(view, now, policy.slow_start_s, turn)
+        last = view.target.name in last_resort and not reason.startswith("rule:")
+        # An idle target is never passed over: not asking saves a call for most of them.
+        strained = _is_strained(view, policy) or (view.pending > 0 and passed_over(view, now, slow_start_s, turn))
         return 2 * last + strained
 
     return sorted(order, key=rank)

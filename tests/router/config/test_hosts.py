@@ -96,3 +96,8 @@ def test_metadata_services_and_disguised_addresses_are_no_targets(host: str) -> 
     assert host_fault(host) is not None
     bracketed = f"[{host}]" if ":" in host else host
     assert url_fault(f"https://{bracketed}/", private=True) is not None
+
+
+@pytest.mark.parametrize("host", ANY_INTERFACE[1:])
+def test_where_one_listens_nobody_can_be_asked(host: str) -> None:
+    assert "write 127.0.0.1" in (host_fault(host) or "")

@@ -229,7 +229,11 @@ def _fallbacks(
         for i, chain in enumerate(settings.fallbacks):
             for group, others in chain.items():
                 path: Path = (section, "fallbacks", i, group)
-                if _all_known((group, *others), groups, path, notes):
+                if group in others:
+                    notes.refuse(path, f"{quote(group)} would follow itself: leave it out")
+                elif group in chains and chains[group][0] != list(others):
+                    notes.refuse(path, f"{quote(group)} has other fallbacks already: join the two")
+                elif _all_known((group, *others), groups, path, notes):
                     chains.setdefault(group, (list(others), path))
         path = (section, "default_fallbacks")
         if _all_known(settings.default_fallbacks, groups, path, notes):

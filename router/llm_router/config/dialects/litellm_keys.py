@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import field
 
-from ..scalars import Secret, Text
+from ..scalars import NotNegative, Secret, Text
 from .base import Gaps, Keys
 
 
@@ -27,8 +27,8 @@ class Params(Keys):
     tpm: int | None = None
     max_parallel_requests: int | None = None
     weight: int | None = None
-    input_cost_per_token: float | None = None
-    output_cost_per_token: float | None = None
+    input_cost_per_token: NotNegative | None = None
+    output_cost_per_token: NotNegative | None = None
     vertex_project: Text | None = None
     vertex_location: Text | None = None
     vertex_credentials: Text | None = None
@@ -38,8 +38,8 @@ class ModelInfo(Keys):
     id: Text | None = None
     mode: Literal["chat"] = "chat"
     max_input_tokens: int | None = None
-    input_cost_per_token: float | None = None
-    output_cost_per_token: float | None = None
+    input_cost_per_token: NotNegative | None = None
+    output_cost_per_token: NotNegative | None = None
 
 
 class Entry(Keys):

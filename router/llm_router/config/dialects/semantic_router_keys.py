@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import field
 
-from ..scalars import Duration, Secret, Text
+from ..scalars import Duration, Positive, Secret, Text
 from .base import Gaps, Keys
 
 
@@ -48,7 +48,7 @@ class StaticCluster(Keys):
     capabilities: Capabilities = Capabilities()
     performance: Performance = Performance()
     compliance: tuple[Text, ...] = ()
-    cost_per_token: float | None = None
+    cost_per_token: Positive | None = None
     health_check: HealthCheck | None = None
 
 
