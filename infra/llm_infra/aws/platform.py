@@ -51,8 +51,7 @@ class AwsPlatform(Component):
         pools = self._pools()
         registry = AwsRegistryArgs(cluster=name, images=IMAGES, keep_images=platform.production, tags=platform.tags)
         self.registry_url = AwsRegistry(f"{name}-images", registry, self.own()).url
-        hosts = [platform.host(pool.kind) for pool in platform.pools]
-        self.dns = AwsDns(f"{name}-dns", AwsDnsArgs(hosts=hosts, tags=platform.tags), self.own())
+        self.dns = AwsDns(f"{name}-dns", AwsDnsArgs(hosts=platform.hosts, tags=platform.tags), self.own())
         self.name_servers = self.dns.name_servers
         self.keys = stack.gate_keys(platform, self)
         store = AwsSecretStoreArgs(

@@ -54,8 +54,7 @@ class GcpPlatform(Component):
         )
         self.registry_url = GcpRegistry(f"{name}-images", registry, self._after_apis()).url
         writer = self._identity("external-dns", contract.PLATFORM_NAMESPACE, "external-dns")
-        hosts = [platform.host(pool.kind) for pool in platform.pools]
-        dns = GcpDnsArgs(hosts=hosts, writer=writer.member, tags=platform.tags)
+        dns = GcpDnsArgs(project=project, hosts=platform.hosts, writer=writer.member, tags=platform.tags)
         self.name_servers = GcpDns(f"{name}-dns", dns, self._after_apis()).name_servers
         reader = self._identity("external-secrets", contract.PLATFORM_NAMESPACE, "external-secrets")
         self.keys = stack.gate_keys(platform, self)

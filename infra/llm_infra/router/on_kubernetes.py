@@ -48,7 +48,14 @@ class RouterOnKubernetes(Component):
         values = {
             "host": args.host,
             "image": image_parts(args.image),
+            "nodeSelector": {contract.POOL_LABEL: "cpu"},
             "route": {"enabled": True},
+            # KEDA wakes a pool at zero by what the router's metrics say.
+            "monitoring": {
+                "serviceMonitor": {"enabled": True},
+                "alerts": {"enabled": True},
+                "dashboard": {"enabled": True},
+            },
             # Helm cannot look into the Secret: pods are replaced when this changes.
             "configChecksum": hashlib.sha256(f"{args.config}{args.keys}".encode()).hexdigest(),
             "existingSecrets": {"config": CONFIG_SECRET, "gateKeys": KEYS_SECRET, "environment": ENVIRONMENT_SECRET},

@@ -52,12 +52,15 @@ def _platform(cloud: Cloud, reader: Reader) -> Platform:
         region=reader.text(REGION_KEYS[cloud]),
         zones=reader.texts("zones"),
         domain=reader.text("domain"),
+        router_host=reader.optional("routerHost") or "",
         kubernetes_version=reader.text("kubernetesVersion"),
         network=_network(cloud, reader),
         cpu=_pool(reader, "cpu"),
         gpu=gpu,
         gitops=GitOps(
-            repo_url=reader.text("gitRepoUrl"), revision=reader.text("gitRevision"), path=reader.text("gitPath")
+            repo_url=reader.text("gitRepoUrl"),
+            revision=reader.text("gitRevision"),
+            path=_git_path(cloud, reader.text("gitPath"), with_gpu=gpu is not None),
         ),
         budget=_budget(reader),
         gate_key_generation=reader.whole("gateKeyGeneration", 1, 10_000),
@@ -68,6 +71,10 @@ def _platform(cloud: Cloud, reader: Reader) -> Platform:
         # On Google Cloud IAM says so, of the project.
         admins=() if cloud == "gcp" else reader.texts("admins"),
     )
+
+
+def _git_path(cloud: Cloud, told: str, *, with_gpu: bool) -> str:
+    return told if told != "auto" else f"clusters/{cloud}/overlays/{'gpu' if with_gpu else 'prod'}"
 
 
 def _network(cloud: Cloud, reader: Reader) -> Network:

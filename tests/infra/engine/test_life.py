@@ -71,9 +71,11 @@ def keys_are_kept_secret(place: Workspace, cloud: str) -> None:
 def changed_in_place(place: Workspace, cloud: str) -> None:
     place.config(cloud, "gpuMaxNodes", "5")
     steps = place.preview(cloud)
-    assert [(step.op, step.type, step.name) for step in steps if step.type != "pulumi:pulumi:Stack"] == [
-        ("update", POOLS[cloud], "llm-dev-gpu")
-    ]
+    assert {(step.op, step.type, step.name) for step in steps if step.type != "pulumi:pulumi:Stack"} == {
+        ("update", POOLS[cloud], "llm-dev-gpu"),
+        # Git learns of it: as many pods as nodes.
+        ("update", "kubernetes:core/v1:Secret", "llm-dev-services-cluster-secret"),
+    }
     place.up(cloud).fine()
     assert "5" in json.dumps(place.cloud.one(POOLS[cloud], "gpu").inputs)
 

@@ -78,7 +78,7 @@ def test_from_cluster_to_root_application_and_router_fragment(place: Workspace, 
     bridge = server.ask("GET", "/api/v1/namespaces/argocd/secrets/in-cluster")["metadata"]
     assert bridge["annotations"]["registry_url"] == told["registryUrl"]
     root = server.ask("GET", "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/root")
-    assert root["spec"]["source"]["path"] == f"clusters/{cloud}/overlays/prod"
+    assert root["spec"]["source"]["path"] == f"clusters/{cloud}/overlays/gpu"
     assert len(server.ask("GET", "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects")["items"]) == 3
     if cloud == "aws":
         storage = server.ask("GET", "/apis/storage.k8s.io/v1/storageclasses/gp3")
