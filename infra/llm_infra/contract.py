@@ -30,7 +30,8 @@ def gate_secret(pool: str) -> str:
 
 def gate_store_key(cloud: Cloud, cluster: str, pool: str) -> str:
     """What the pool's keys are called in the cloud's store; Azure's vault is the cluster's own."""
-    return {"aws": f"{cluster}/{gate_secret(pool)}", "gcp": f"{cluster}-{gate_secret(pool)}"}.get(cloud, gate_secret(pool))
+    before = {"aws": f"{cluster}/", "gcp": f"{cluster}-", "azure": ""}
+    return f"{before[cloud]}{gate_secret(pool)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from .. import contract
 from ..component import Component
-from ..services import argocd
-from ..services.applications import CASCADE
+from ..services import applications, argocd
 from ..settings.model import GitOps
 from .settings import image_parts
 
@@ -70,12 +69,14 @@ class RouterOnKubernetes(Component):
             name,
             api_version=argocd.API_VERSION,
             kind="Application",
-            metadata=ObjectMetaArgs(name="llm-router", namespace=contract.ARGOCD_NAMESPACE, finalizers=[CASCADE]),
+            metadata=ObjectMetaArgs(
+                name="llm-router", namespace=contract.ARGOCD_NAMESPACE, finalizers=[applications.CASCADE]
+            ),
             spec={
                 "project": argocd.WORKLOAD_PROJECT,
                 "source": source,
                 "destination": {"server": argocd.IN_CLUSTER, "namespace": contract.ROUTER_NAMESPACE},
-                "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["ServerSideApply=true"]},
+                "syncPolicy": applications.SYNC_POLICY,
             },
             opts=self.own(depends_on=secrets),
         )

@@ -84,7 +84,7 @@ def _problems(settings: RouterSettings) -> Iterator[Problem]:
     if settings.delivery == "none":
         return
     if not HOST.fullmatch(settings.host):
-        yield Problem("host", f"{settings.host!r}: name the host that callers use, such as llm.example.com")
+        yield Problem("host", f"{settings.host!r}: name the host that callers use, such as router.llm.example.com")
     image = image_parts(settings.image)
     if not image:
         yield Problem("image", f"{settings.image!r}: name the router's image with its tag")

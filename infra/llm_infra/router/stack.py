@@ -69,7 +69,14 @@ def _on_kubernetes(
     found = [cloud for cloud in clouds if cloud.cloud == chosen.on_cloud]
     if not found:
         raise pulumi.RunError(f"onCloud: no stack of {chosen.on_cloud} is up: name one of {[c.cloud for c in clouds]}")
-    provider = Provider("router", kubeconfig=found[0].kubeconfig, cluster_identifier=found[0].name)
+    if chosen.host not in found[0].hosts:
+        raise pulumi.RunError(
+            f"host: {found[0].name} has no DNS zone and no certificate for {chosen.host}: in infra/{chosen.on_cloud} "
+            f"pulumi config set routerHost {chosen.host}, pulumi up, then this again"
+        )
+    provider = Provider(
+        "router", kubeconfig=found[0].kubeconfig, cluster_identifier=found[0].name, enable_server_side_apply=True
+    )
     args = RouterOnKubernetesArgs(
         host=chosen.host,
         image=chosen.image,

@@ -37,10 +37,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServe
 
 
 @pytest.fixture
-def place(tmp_path: Path, server: ApiServer) -> Iterator[Workspace]:
+def place(tmp_path: Path, warm_python: Path, server: ApiServer) -> Iterator[Workspace]:
     folder = tmp_path / "work"
     folder.mkdir()
-    with workspace(folder, Cloud(), real_cluster=True) as made:
+    with workspace(folder, Cloud(), warm_python, real_cluster=True) as made:
         credential = {
             "apiVersion": "client.authentication.k8s.io/v1beta1",
             "kind": "ExecCredential",

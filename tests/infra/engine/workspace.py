@@ -18,6 +18,7 @@ import pytest
 from tests.infra.engine import language_host
 from tests.infra.engine.cloud import Cloud
 from tests.infra.engine.provider import serving
+from tests.infra.engine.warm_python import SOCKET
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-router" / "tools" / "bin"
@@ -112,8 +113,8 @@ class Workspace:
 
 
 @contextmanager
-def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iterator[Workspace]:
-    """``real_cluster``: what the stacks put into Kubernetes goes where their kubeconfigs lead."""
+def workspace(folder: Path, cloud: Cloud, warm_python: Path, *, real_cluster: bool = False) -> Iterator[Workspace]:
+    """``warm_python``: its socket. ``real_cluster``: what is put into Kubernetes goes where the kubeconfigs lead."""
     if not (TOOLS / "pulumi").exists():
         pytest.fail(f"there is no {TOOLS / 'pulumi'}: make tools")
     for project in PROJECTS:
@@ -136,6 +137,7 @@ def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iter
             "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
             "NO_COLOR": "1",
             language_host.SCRIPT: str(TOOLS / "pulumi-language-python-exec"),
+            SOCKET: str(warm_python),
         }
         yield Workspace(folder, cloud, environment)
 
@@ -143,5 +145,7 @@ def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iter
 def _language_host(folder: Path) -> None:
     folder.mkdir()
     command = folder / "pulumi-language-python"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{language_host.__file__}" "$@"\n')
+    # Not by PYTHONPATH, which the programs would see, too.
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {language_host.__name__} import main; main(sys.argv)"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{start}" "$@"\n')
     command.chmod(0o755)

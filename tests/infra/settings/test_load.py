@@ -91,6 +91,28 @@ def test_a_value_that_cannot_be(key: str, value: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("router.llm.example.org", "is no host under example.com: take one such as router.llm.example.com"),
+        ("example.com", "is no host under example.com"),
+        ("Router.example.com", "is no host under example.com"),
+        ("llm.example.com", "the zone of llm.example.com would hide the gates' zones"),
+        ("aws.llm.example.com", "would hide the gates' zones"),
+    ],
+)
+def test_a_routers_host_that_cannot_have_a_zone_of_its_own(host: str, message: str) -> None:
+    (problem,) = refused("aws", routerHost=host)
+    assert message in problem
+    assert loaded("aws", routerHost="router.llm.example.com").platform.hosts[-1] == "router.llm.example.com"
+
+
+def test_what_is_synced_has_a_pool_of_gpus_where_the_stack_has_one() -> None:
+    assert loaded("gcp").platform.gitops.path == "clusters/gcp/overlays/gpu"
+    assert loaded("gcp", gpu=False).platform.gitops.path == "clusters/gcp/overlays/prod"
+    assert loaded("gcp", gitPath="mine").platform.gitops.path == "mine"
+
+
+@pytest.mark.parametrize(
     ("cloud", "changes", "message"),
     [
         ("gcp", {"podCidr": "10.32.0.0/16"}, "nodeCidr: 10.32.0.0/20 overlaps podCidr 10.32.0.0/16"),

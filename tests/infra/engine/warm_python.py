@@ -1,0 +1,107 @@
+"""A Python that has the SDKs imported already, and forks for each program: most of a run's time would be that import.
+
+The language host sends a program's arguments, environment and output; it gets the process' id and, at the end, its
+exit code. Nothing of Pulumi is started before the fork, so that each program begins as in a fresh interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+#: Where a test runs one, the language host finds its socket here.
+SOCKET = "LANGUAGE_HOST_WARM_PYTHON"
+_MODULES = ("llm_infra.aws.platform", "llm_infra.gcp.platform", "llm_infra.azure.platform", "llm_infra.router.stack")
+
+
+class Program:
+    """One that runs in a fork, as ``subprocess.Popen`` has it. ``arguments``: the script and what it is given."""
+
+    def __init__(self, path: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+        message = json.dumps({"arguments": list(arguments), "environment": dict(environment)}).encode()
+        socket.send_fds(self._socket, [len(message).to_bytes(4, "big")], [1, 2])
+        self._socket.sendall(message)
+        self._answers = self._socket.makefile()
+        self._pid = int(self._answers.readline())
+
+    def wait(self) -> int:
+        """1, too, where it was killed before it could say."""
+        code = int(self._answers.readline() or 1)
+        self._socket.close()
+        return code
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+
+
+def main(path: str) -> None:
+    """Until its standard input ends, as it does when the tests do, however they end."""
+    for module in _MODULES:
+        importlib.import_module(module)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        print("ready", flush=True)
+        while sys.stdin not in select.select([server, sys.stdin], [], [])[0]:
+            client, _ = server.accept()
+            if os.fork() == 0:
+                server.close()
+                _run(client)
+            client.close()
+
+
+def _run(client: socket.socket) -> None:
+    """Never returns: what the parent was about to do is not this process' business."""
+    size, outputs, _, _ = socket.recv_fds(client, 4, 2)
+    message = json.loads(_received(client, int.from_bytes(size, "big")))
+    client.sendall(f"{os.getpid()}\n".encode())
+    # A session of its own, as the language host gives every program.
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for given, standard in zip(outputs, (1, 2), strict=True):
+        os.dup2(given, standard)
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    sys.argv = message["arguments"]
+    sys.path[0] = str(Path(sys.argv[0]).parent)
+    code = _code_of(sys.argv[0])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    client.sendall(f"{code}\n".encode())
+    os._exit(code)
+
+
+def _code_of(script: str) -> int:
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _received(client: socket.socket, size: int) -> bytes:
+    message = b""
+    while len(message) < size:
+        message += client.recv(size - len(message))
+    return message
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
