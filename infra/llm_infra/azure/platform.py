@@ -37,7 +37,7 @@ class AzurePlatform(Component):
         name = self._id = platform.cluster
         super().__init__(name, opts)
         self._platform = platform
-        client = authorization.get_client_config()
+        client = stack.asked("azure", authorization.get_client_config)
         self._subscription, self._tenant, self._deployer = client.subscription_id, client.tenant_id, client.object_id
         self.group = self._group()
         self._group_name = self.group.name

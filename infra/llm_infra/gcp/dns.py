@@ -34,7 +34,8 @@ class GcpDns(Component):
         for host in args.hosts:
             zone = dns.ManagedZone(
                 f"{name}-{host}",
-                name=naming.squeezed(host.replace(".", "-"), 63),
+                # With the cluster's name in it: two clusters of a project may have zones of one host.
+                name=naming.squeezed(f"{name}-{host}".replace(".", "-"), 63),
                 dns_name=f"{host}.",
                 description="made by pulumi, records by external-dns",
                 force_destroy=True,

@@ -38,7 +38,7 @@ class GcpPlatform(Component):
         name = self._id = platform.cluster
         super().__init__(name, opts)
         self._platform, self._project = platform, project
-        about = get_project(project_id=project)
+        about = stack.asked("gcp", lambda: get_project(project_id=project))
         self._number, self._billing_account = about.number, about.billing_account
         self._zones = platform.zones or zones.gcp_t4_zones_of(platform.region) or [f"{platform.region}-a"]
         # Production has three control planes, and nodes in every zone that is named.

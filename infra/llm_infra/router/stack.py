@@ -11,7 +11,7 @@ import pulumi
 from pulumi_kubernetes.provider import Provider
 
 from ..errors import SettingsError
-from ..stack import config_value
+from ..stack import config_value, given_keys
 from . import cloud_init, merging, settings, stacks
 from .on_kubernetes import RouterOnKubernetes, RouterOnKubernetesArgs
 from .settings import RouterSettings
@@ -23,7 +23,7 @@ SCHEMA_FILE = Path(__file__).parents[3] / "router" / "router.schema.json"
 def run(folder: Path) -> None:
     """``folder`` holds base.yaml and keys.yaml."""
     try:
-        chosen = settings.load(config_value, folder)
+        chosen = settings.load(config_value, folder, given_keys())
         clouds = stacks.read(chosen.stacks)
         config = _merged(chosen, clouds)
     except SettingsError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
@@ -27,11 +28,12 @@ class Loaded:
     keys: frozenset[str]
 
 
-def load(cloud: Cloud, get: Get, *, today: date) -> Loaded:
-    """Raises ``SettingsError`` with every problem. The project is ``llm-CLOUD``."""
+def load(cloud: Cloud, get: Get, *, today: date, given: Collection[str] = ()) -> Loaded:
+    """Raises ``SettingsError`` with every problem. The project is ``llm-CLOUD``; ``given``: full keys that are set."""
     reader = Reader(f"llm-{cloud}", get)
     accept_unlisted = reader.flag("acceptUnlisted")
     platform = _platform(cloud, reader)
+    reader.refuse_others(given)
     # Of values that could not be read, the stand-ins would be judged.
     if not reader.problems:
         reader.problems += checks.problems(platform, today=today, accept_unlisted=accept_unlisted)

@@ -71,7 +71,10 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: Any, context: Any) -> Any:
         try:
+            self._cloud.call(request.tok)
             answer = outputs.calls(request.tok, _decoded(request.args))
+        except Refusal as refusal:
+            context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
         except KeyError:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the function {request.tok} is not emulated")
         return provider_pb2.InvokeResponse(**{"return": _encoded(answer)})

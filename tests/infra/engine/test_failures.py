@@ -60,6 +60,33 @@ def test_a_configuration_that_cannot_be_never_asks_a_cloud(place: Workspace) -> 
     assert place.cloud.deeds == []
 
 
+@pytest.mark.parametrize(
+    ("cloud", "function", "message"),
+    [
+        ("aws", "aws:index/getAvailabilityZones:getAvailabilityZones", "sign in with aws sso login"),
+        ("gcp", "gcp:organizations/getProject:getProject", "sign in with gcloud auth application-default login"),
+        ("azure", "azure-native:authorization:getClientConfig", "sign in with az login"),
+    ],
+)
+def test_who_is_not_signed_in_is_told_how(place: Workspace, cloud: str, function: str, message: str) -> None:
+    place.init(cloud)
+    place.cloud.fail_once("call", function, "", "no credentials were found")
+    refused = place.pulumi(cloud, "preview").refused().output
+    assert f"does not answer (no credentials were found): {message}" in refused
+    assert "Traceback" not in refused
+
+
+def test_a_name_that_another_cluster_has_is_told_by_the_cloud_and_the_next_run_goes_on(place: Workspace) -> None:
+    place.init("gcp")
+    taken = "Error 409: Already exists: projects/demo-project/locations/us-central1-a/clusters/llm-dev"
+    place.cloud.fail_once("create", "gcp:container/cluster:Cluster", "", taken)
+    assert taken in place.up("gcp").refused().output
+    assert place.cloud.of("nodePool:NodePool") == []
+    place.config("gcp", "name", "mine")
+    place.up("gcp").fine()
+    assert place.cloud.one("container/cluster:Cluster").inputs["name"] == "mine-dev"
+
+
 def test_a_lost_passphrase_is_told_as_one(place: Workspace) -> None:
     place.init("gcp")
     place.config("gcp", "gpuUsdPerHour", "0.2", "--secret")

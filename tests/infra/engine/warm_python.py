@@ -51,7 +51,6 @@ def main(path: str) -> None:
     """Until its standard input ends, as it does when the tests do, however they end."""
     for module in _MODULES:
         importlib.import_module(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
@@ -62,6 +61,10 @@ def main(path: str) -> None:
                 server.close()
                 _run(client)
             client.close()
+            # Those that are through: what they cost counts as this process' own.
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
 
 
 def _run(client: socket.socket) -> None:
@@ -71,7 +74,6 @@ def _run(client: socket.socket) -> None:
     client.sendall(f"{os.getpid()}\n".encode())
     # A session of its own, as the language host gives every program.
     os.setsid()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for given, standard in zip(outputs, (1, 2), strict=True):
         os.dup2(given, standard)
     os.environ.clear()

@@ -90,6 +90,16 @@ def test_a_value_that_cannot_be(key: str, value: Any, message: str) -> None:
     assert message in problem
 
 
+def test_a_key_that_nobody_reads_is_a_misspelt_one() -> None:
+    given = ["llm-aws:gpuMaxNode", "llm-aws:name", "llm-aws:colour", "aws:profile"]
+    with pytest.raises(SettingsError) as caught:
+        load("aws", get_of("aws"), today=TODAY, given=given)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "colour: no such key: pulumi config rm llm-aws:colour",
+        "gpuMaxNode: no such key: did you mean gpuMaxNodes? pulumi config rm llm-aws:gpuMaxNode",
+    ]
+
+
 @pytest.mark.parametrize(
     ("host", "message"),
     [
