@@ -194,8 +194,8 @@ class AwsPlatform(Component):
         ClusterServices(f"{self._id}-services", args, self.own(providers=[provider], depends_on=[*nodes_ready]))
 
 
-def _zones() -> Sequence[str]:
-    return get_availability_zones(state="available").names[:ZONES]
+def _zones() -> tuple[str, ...]:
+    return tuple(get_availability_zones(state="available").names[:ZONES])
 
 
 def _deployer() -> str:

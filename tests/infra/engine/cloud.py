@@ -22,6 +22,10 @@ class Refusal(Exception):
     """What a cloud says no with."""
 
 
+class Unfinished(Exception):
+    """What is there, but was not ready when the provider's patience ended."""
+
+
 @dataclass(slots=True)
 class Thing:
     """Something that exists. ``state`` is its inputs and what the cloud added."""
@@ -70,6 +74,10 @@ class Cloud:
         """
         self._faults.append(_Fault(deed, token, name, message))
 
+    def be_slow_once(self, token: str, name: str, message: str) -> None:
+        """The next one of the type whose name contains ``name`` is made, but its provider does not wait for it."""
+        self._faults.append(_Fault("finish", token, name, message))
+
     def call(self, token: str) -> None:
         """A function is asked something."""
         with self.lock:
@@ -86,6 +94,10 @@ class Cloud:
             self._check_references(thing.token, thing.inputs)
             self.things[key] = thing
             self.deeds.append(("create", thing.token, thing.name))
+            try:
+                self._attempt("finish", thing.token, thing.name)
+            except Refusal as late:
+                raise Unfinished(str(late)) from None
 
     def update(self, new: Thing) -> None:
         with self.lock:

@@ -26,6 +26,22 @@ def test_a_quota_stops_the_run_and_the_next_one_goes_on_from_there(place: Worksp
     place.up("aws", "--expect-no-changes").fine()
 
 
+def test_what_took_too_long_is_gone_on_with_and_not_made_again(place: Workspace) -> None:
+    """Slow creation, and permissions that a cloud grants before they hold: the two that a second run gets over."""
+    place.init("azure")
+    late = "context deadline exceeded: the operation is still in progress"
+    place.cloud.be_slow_once("azure-native:containerservice:ManagedCluster", "", late)
+    assert late in place.up("azure").refused().output
+    forbidden = 'namespaces "argocd" is forbidden: User "deployer" cannot patch resource "namespaces"'
+    place.cloud.fail_once("create", "kubernetes:core/v1:Namespace", "argocd", forbidden)
+    assert forbidden in place.up("azure").refused().output
+    place.up("azure").fine()
+    made = place.cloud.order("create")
+    assert len(made) == len(set(made)), "nothing is made twice"
+    assert len(place.cloud.of("ManagedCluster")) == 1
+    place.up("azure", "--expect-no-changes").fine()
+
+
 def test_a_destroy_that_stops_half_way_is_finished_by_the_next_one(place: Workspace) -> None:
     place.init("azure")
     place.up("azure").fine()
