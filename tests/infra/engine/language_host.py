@@ -130,8 +130,7 @@ def _interpreter(info: Any) -> str:
     return str(python)
 
 
-def main(given: list[str]) -> None:
-    arguments = [argument for argument in given[1:] if not argument.startswith("-")]
+def main(arguments: list[str]) -> None:
     server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 400 << 20)])
     host = LanguageHost(arguments[-1] if arguments else "")
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
@@ -145,3 +144,7 @@ def main(given: list[str]) -> None:
         signal.signal(number, end)
     server.start()
     server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main([argument for argument in sys.argv[1:] if not argument.startswith("-")])

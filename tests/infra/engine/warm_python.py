@@ -1,7 +1,8 @@
 """A Python that has the SDKs imported already, and forks for each program: most of a run's time would be that import.
 
-The language host sends a program's arguments, environment and output; it gets the process' id and, at the end, its
-exit code. Nothing of Pulumi is started before the fork, so that each program begins as in a fresh interpreter.
+Whoever starts a program sends its arguments, environment and output, gets its process id and at last its exit code, and
+takes the program along when it ends before. Nothing of Pulumi is started before the fork, so that each program begins
+as in a fresh interpreter. The engine's language host is started so, too: ``python warm_python.py host SCRIPT …``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,12 +27,17 @@ _MODULES = ("llm_infra.aws.platform", "llm_infra.gcp.platform", "llm_infra.azure
 
 
 class Program:
-    """One that runs in a fork, as ``subprocess.Popen`` has it. ``arguments``: the script and what it is given."""
+    """One that runs in a fork, as ``subprocess.Popen`` has it.
 
-    def __init__(self, path: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    ``arguments``: the script and what it is given; ``root``: where it imports from first, else its own folder.
+    """
+
+    def __init__(self, path: str, arguments: Sequence[str], environment: Mapping[str, str], root: str = "") -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(path)
-        message = json.dumps({"arguments": list(arguments), "environment": dict(environment)}).encode()
+        root = root or str(Path(arguments[0]).parent)
+        told = {"arguments": list(arguments), "environment": dict(environment), "root": root}
+        message = json.dumps(told).encode()
         socket.send_fds(self._socket, [len(message).to_bytes(4, "big")], [1, 2])
         self._socket.sendall(message)
         self._answers = self._socket.makefile()
@@ -79,12 +86,18 @@ def _run(client: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(message["environment"])
     sys.argv = message["arguments"]
-    sys.path[0] = str(Path(sys.argv[0]).parent)
+    sys.path[0] = message["root"]
+    threading.Thread(target=_end_with, args=(client,), daemon=True).start()
     code = _code_of(sys.argv[0])
     sys.stdout.flush()
     sys.stderr.flush()
     client.sendall(f"{code}\n".encode())
     os._exit(code)
+
+
+def _end_with(client: socket.socket) -> None:
+    client.recv(1)
+    os._exit(1)
 
 
 def _code_of(script: str) -> int:
@@ -105,5 +118,15 @@ def _received(client: socket.socket, size: int) -> bytes:
     return message
 
 
+def host(arguments: Sequence[str]) -> None:
+    """Starts a script and stays as long as it does, or until it is told to end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    sys.exit(Program(os.environ[SOCKET], arguments, os.environ, root=str(Path(__file__).parents[3])).wait())
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] == "host":
+        host(sys.argv[2:])
+    else:
+        main(sys.argv[1])

@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.infra.engine import language_host
+from tests.infra.engine import language_host, warm_python
 from tests.infra.engine.cloud import Cloud
 from tests.infra.engine.provider import serving
-from tests.infra.engine.warm_python import SOCKET
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-router" / "tools" / "bin"
@@ -113,8 +112,8 @@ class Workspace:
 
 
 @contextmanager
-def workspace(folder: Path, cloud: Cloud, warm_python: Path, *, real_cluster: bool = False) -> Iterator[Workspace]:
-    """``warm_python``: its socket. ``real_cluster``: what is put into Kubernetes goes where the kubeconfigs lead."""
+def workspace(folder: Path, cloud: Cloud, warm: Path, *, real_cluster: bool = False) -> Iterator[Workspace]:
+    """``warm``: the socket of a warm Python. ``real_cluster``: Kubernetes objects go where the kubeconfigs lead."""
     if not (TOOLS / "pulumi").exists():
         pytest.fail(f"there is no {TOOLS / 'pulumi'}: make tools")
     for project in PROJECTS:
@@ -137,7 +136,7 @@ def workspace(folder: Path, cloud: Cloud, warm_python: Path, *, real_cluster: bo
             "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
             "NO_COLOR": "1",
             language_host.SCRIPT: str(TOOLS / "pulumi-language-python-exec"),
-            SOCKET: str(warm_python),
+            warm_python.SOCKET: str(warm),
         }
         yield Workspace(folder, cloud, environment)
 
@@ -145,7 +144,7 @@ def workspace(folder: Path, cloud: Cloud, warm_python: Path, *, real_cluster: bo
 def _language_host(folder: Path) -> None:
     folder.mkdir()
     command = folder / "pulumi-language-python"
-    # Not by PYTHONPATH, which the programs would see, too.
-    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {language_host.__name__} import main; main(sys.argv)"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{start}" "$@"\n')
+    command.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -S -E "{warm_python.__file__}" host "{language_host.__file__}" "$@"\n'
+    )
     command.chmod(0o755)
