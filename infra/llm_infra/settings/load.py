@@ -43,7 +43,9 @@ def load(cloud: Cloud, get: Get, *, today: date, given: Collection[str] = ()) ->
 
 
 def _platform(cloud: Cloud, reader: Reader) -> Platform:
-    gpu = _pool(reader, "gpu") if reader.flag("gpu") else None
+    # Read whether it is wanted or not: its keys are there.
+    gpu_pool = _pool(reader, "gpu")
+    gpu = gpu_pool if reader.flag("gpu") else None
     environment = cast("Environment", reader.one_of("environment", ("dev", "prod")))
     return Platform(
         cloud=cloud,

@@ -100,6 +100,14 @@ def test_a_key_that_nobody_reads_is_a_misspelt_one() -> None:
     ]
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_what_is_declared_may_be_set_whatever_else_is(cloud: Cloud) -> None:
+    given = [key for key in config_of(cloud, "prod") if key.startswith("llm-")]
+    ways: list[dict[str, Any]] = [{}, {"gpu": False}, {"livePrices": False}]
+    for changes in ways:
+        load(cloud, get_of(cloud, **changes), today=TODAY, given=given)
+
+
 @pytest.mark.parametrize(
     ("host", "message"),
     [
