@@ -28,6 +28,12 @@ def gate_secret(pool: str) -> str:
     return f"{pool}-gate"
 
 
+def gate_store_key(cloud: Cloud, cluster: str, pool: str) -> str:
+    """What the pool's keys are called in the cloud's store; Azure's vault is the cluster's own."""
+    before = {"aws": f"{cluster}/", "gcp": f"{cluster}-", "azure": ""}
+    return f"{before[cloud]}{gate_secret(pool)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Taint:
     """As Kubernetes writes it: the effect is ``NoSchedule``."""

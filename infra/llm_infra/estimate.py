@@ -77,7 +77,7 @@ def monthly(platform: Platform) -> Estimate:
         month = fixed.public_ip * HOURS_PER_MONTH
         items.append(Item("public addresses of nodes", smallest * month, largest * month, _source()))
     items.append(_always("load balancer", fixed.load_balancer))
-    zones = prices.DNS_ZONE_USD_PER_MONTH * len(platform.pools)
+    zones = prices.DNS_ZONE_USD_PER_MONTH * len(platform.hosts)
     items.append(Item("DNS zones", zones, zones, _source()))
     return Estimate(tuple(items))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
+from pulumi.runtime.config import CONFIG
 
 from . import estimate, fragment
 from .clouds import Cloud
@@ -22,7 +23,7 @@ from .tables.prices import NodePrice
 def platform_of_stack(cloud: Cloud) -> Platform:
     """The stack's configuration. Ends the program with one line for each problem."""
     try:
-        loaded = load(cloud, config_value, today=date.today())
+        loaded = load(cloud, config_value, today=date.today(), given=given_keys())
     except SettingsError as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise pulumi.RunError(
@@ -31,6 +32,23 @@ def platform_of_stack(cloud: Cloud) -> Platform:
     for warning in loaded.warnings:
         pulumi.log.warn(warning)
     return loaded.platform
+
+
+_Answer = TypeVar("_Answer")
+_SIGN_IN: dict[Cloud, str] = {
+    "aws": "AWS does not answer ({}): sign in with aws sso login, or name a profile in AWS_PROFILE",
+    "gcp": "Google Cloud does not answer ({}): sign in with gcloud auth application-default login",
+    "azure": "Azure does not answer ({}): sign in with az login",
+}
+
+
+def asked(cloud: Cloud, question: Callable[[], _Answer]) -> _Answer:
+    """What the cloud answers. Ends the program where it does not: nothing can be planned without."""
+    try:
+        return question()
+    except Exception as error:  # The engine's errors have no type of their own.
+        said = str(error).rpartition("returned an error: ")[2]
+        raise pulumi.RunError(_SIGN_IN[cloud].format(said)) from None
 
 
 #: Asks a cloud what a node of the pool costs; None where it does not say. Raises ``LiveError``.
@@ -57,6 +75,11 @@ def with_live_prices(platform: Platform, ask: AskPrice) -> Platform:
 def config_value(full_key: str) -> str | None:
     namespace, key = full_key.split(":", 1)
     return pulumi.Config(namespace).get(key)
+
+
+def given_keys() -> frozenset[str]:
+    """Everything that the stack is configured with, by full key."""
+    return frozenset(CONFIG.get())
 
 
 def gate_keys(platform: Platform, component: pulumi.ComponentResource) -> dict[str, GateKeys]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -66,6 +66,10 @@ class Recorded:
         return found
 
 
+#: Type, name, inputs → id, outputs.
+Make = Callable[[str, str, dict[str, Any]], tuple[str, dict[str, Any]]]
+
+
 class _Nobody(mocks.Mocks):
     """Pulumi wants mocks; the recorder answers before they are asked."""
 
@@ -89,9 +93,10 @@ class _Refused(grpc.RpcError):  # type: ignore[misc]
 class _Recorder:
     """Takes the engine's place: answers as the emulated clouds do, refuses what they refuse."""
 
-    def __init__(self, recorded: Recorded, stacks: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(self, recorded: Recorded, stacks: Mapping[str, dict[str, Any]], make: Make) -> None:
         self._recorded = recorded
         self._stacks = stacks
+        self._make = make
 
     def RegisterResource(self, request: Any) -> Any:
         inputs, secrets = _plain(json_format.MessageToDict(request.object))
@@ -114,7 +119,7 @@ class _Recorder:
             found = check.problems(sdk.package(request.type.split(":")[0]), request.type, inputs)
             if found:
                 raise ValueError(f"{request.type} {request.name}: " + "; ".join(found))
-        ident, state = outputs.of(request.type, request.name, inputs)
+        ident, state = self._make(request.type, request.name, inputs)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=ident, object=_struct(state))
 
     def ReadResource(self, request: Any) -> Any:
@@ -200,8 +205,12 @@ def run(
     changes: Mapping[str, Any] | None = None,
     *,
     stacks: Mapping[str, dict[str, Any]] | None = None,
+    make: Make = outputs.of,
 ) -> Recorded:
-    """``changes`` of the configuration by full key, None takes it away; ``stacks``: others that can be referred to."""
+    """``changes`` of the configuration by full key, None takes it away; ``stacks``: others that can be referred to.
+
+    ``make`` is who makes the resources: the emulated clouds, if nobody else.
+    """
     config = config_of(project, stack_name)
     for key, value in (changes or {}).items():
         config.pop(key, None)
@@ -211,7 +220,10 @@ def run(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(
-        _Nobody(), project=f"llm-{project}", stack=stack_name, monitor=cast("Any", _Recorder(recorded, stacks or {}))
+        _Nobody(),
+        project=f"llm-{project}",
+        stack=stack_name,
+        monitor=cast("Any", _Recorder(recorded, stacks or {}, make)),
     )
     settings.set_root_resource(None)  # type: ignore[arg-type]
     pulumi.runtime.set_all_config(config)

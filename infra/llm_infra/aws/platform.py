@@ -51,8 +51,7 @@ class AwsPlatform(Component):
         pools = self._pools()
         registry = AwsRegistryArgs(cluster=name, images=IMAGES, keep_images=platform.production, tags=platform.tags)
         self.registry_url = AwsRegistry(f"{name}-images", registry, self.own()).url
-        hosts = [platform.host(pool.kind) for pool in platform.pools]
-        self.dns = AwsDns(f"{name}-dns", AwsDnsArgs(hosts=hosts, tags=platform.tags), self.own())
+        self.dns = AwsDns(f"{name}-dns", AwsDnsArgs(hosts=platform.hosts, tags=platform.tags), self.own())
         self.name_servers = self.dns.name_servers
         self.keys = stack.gate_keys(platform, self)
         store = AwsSecretStoreArgs(
@@ -68,7 +67,7 @@ class AwsPlatform(Component):
 
     def _network(self) -> AwsNetwork:
         platform = self._platform
-        zones = platform.zones or get_availability_zones(state="available").names[:ZONES]
+        zones = platform.zones or stack.asked("aws", _zones)
         args = AwsNetworkArgs(
             region=platform.region,
             cidr=platform.network.nodes,
@@ -88,7 +87,7 @@ class AwsPlatform(Component):
             subnet_ids=self.network.node_subnet_ids,
             service_cidr=str(platform.network.services),
             api_server_cidrs=platform.network.api_server_cidrs,
-            admin_arns=platform.admins or [_deployer()],
+            admin_arns=platform.admins or [stack.asked("aws", _deployer)],
             log_days=90 if platform.production else 7,
             protect=platform.protected,
             tags=platform.tags,
@@ -193,6 +192,10 @@ class AwsPlatform(Component):
         )
         args = ClusterServicesArgs(platform=self._platform, cluster=self.cluster.cluster, facts=facts, keys=self.keys)
         ClusterServices(f"{self._id}-services", args, self.own(providers=[provider], depends_on=[*nodes_ready]))
+
+
+def _zones() -> tuple[str, ...]:
+    return tuple(get_availability_zones(state="available").names[:ZONES])
 
 
 def _deployer() -> str:

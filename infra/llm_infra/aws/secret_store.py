@@ -10,7 +10,7 @@ import pulumi
 from pulumi_aws import secretsmanager
 
 from ..component import Component
-from ..contract import gate_secret
+from ..contract import gate_store_key
 from ..gate_keys import GateKeys
 from ..tags import Tags
 
@@ -35,7 +35,7 @@ class AwsSecretStore(Component):
         for pool, keys in args.keys.items():
             secret = secretsmanager.Secret(
                 f"{name}-{pool}",
-                name=f"{args.cluster}/{gate_secret(pool)}",
+                name=gate_store_key("aws", args.cluster, pool),
                 recovery_window_in_days=args.recovery_days,
                 tags=args.tags.all(),
                 opts=self.own(),

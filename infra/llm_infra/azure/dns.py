@@ -16,6 +16,7 @@ from . import roles
 @dataclass(frozen=True, kw_only=True)
 class AzureDnsArgs:
     resource_group: pulumi.Input[str]
+    resource_group_id: pulumi.Input[str]
     subscription_id: str
     hosts: Sequence[str]
     writer_principal_id: pulumi.Input[str]
@@ -28,6 +29,15 @@ class AzureDns(Component):
     def __init__(self, name: str, args: AzureDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self.name_servers = {}
+        # Zones are found by listing those of the group.
+        roles.give(
+            f"{name}-reader",
+            role=roles.READER,
+            principal_id=args.writer_principal_id,
+            scope=args.resource_group_id,
+            subscription_id=args.subscription_id,
+            opts=self.own(),
+        )
         for host in args.hosts:
             zone = dns.Zone(
                 f"{name}-{host}",

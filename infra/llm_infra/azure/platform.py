@@ -37,7 +37,7 @@ class AzurePlatform(Component):
         name = self._id = platform.cluster
         super().__init__(name, opts)
         self._platform = platform
-        client = authorization.get_client_config()
+        client = stack.asked("azure", authorization.get_client_config)
         self._subscription, self._tenant, self._deployer = client.subscription_id, client.tenant_id, client.object_id
         self.group = self._group()
         self._group_name = self.group.name
@@ -164,7 +164,8 @@ class AzurePlatform(Component):
         args = AzureDnsArgs(
             resource_group=self._group_name,
             subscription_id=self._subscription,
-            hosts=[self._platform.host(pool.kind) for pool in self._platform.pools],
+            resource_group_id=self.group.id,
+            hosts=self._platform.hosts,
             writer_principal_id=writer.principal_id,
             tags=self._platform.tags,
         )
@@ -200,7 +201,11 @@ class AzurePlatform(Component):
             registry_url=self.registry_url,
             identities=identities,
             secret_store=vault_uri,
-            extra={"resource_group": self._group_name, "tenant_id": self._tenant},
+            extra={
+                "resource_group": self._group_name,
+                "subscription_id": self._subscription,
+                "tenant_id": self._tenant,
+            },
         )
         args = ClusterServicesArgs(platform=self._platform, cluster=self.cluster.cluster, facts=facts, keys=self.keys)
         ClusterServices(f"{self._id}-services", args, self.own(providers=[provider], depends_on=[*pools]))

@@ -11,7 +11,7 @@ from pulumi_azure_native import keyvault
 
 from .. import naming
 from ..component import Component
-from ..contract import gate_secret
+from ..contract import gate_store_key
 from ..gate_keys import GateKeys
 from ..tags import Tags
 from . import roles
@@ -65,7 +65,7 @@ class AzureSecretStore(Component):
             text = pulumi.Output.all(**keys.entries).apply(lambda entries: json.dumps(entries, sort_keys=True))
             keyvault.Secret(
                 f"{name}-{pool}",
-                secret_name=gate_secret(pool),
+                secret_name=gate_store_key("azure", args.cluster, pool),
                 resource_group_name=args.resource_group,
                 vault_name=vault.name,
                 properties=keyvault.SecretPropertiesArgs(value=text),

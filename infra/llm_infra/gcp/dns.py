@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_gcp import dns
+from pulumi_gcp import dns, projects
 
 from .. import naming
 from ..component import Component
@@ -15,6 +15,7 @@ from ..tags import Tags
 
 @dataclass(frozen=True, kw_only=True)
 class GcpDnsArgs:
+    project: str
     hosts: Sequence[str]
     writer: pulumi.Input[str]
     tags: Tags
@@ -26,10 +27,15 @@ class GcpDns(Component):
     def __init__(self, name: str, args: GcpDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self.name_servers = {}
+        # Zones are found by listing those of the project.
+        projects.IAMMember(
+            f"{name}-reader", project=args.project, role="roles/dns.reader", member=args.writer, opts=self.own()
+        )
         for host in args.hosts:
             zone = dns.ManagedZone(
                 f"{name}-{host}",
-                name=naming.squeezed(host.replace(".", "-"), 63),
+                # With the cluster's name in it: two clusters of a project may have zones of one host.
+                name=naming.squeezed(f"{name}-{host}".replace(".", "-"), 63),
                 dns_name=f"{host}.",
                 description="made by pulumi, records by external-dns",
                 force_destroy=True,

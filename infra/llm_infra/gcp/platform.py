@@ -38,7 +38,7 @@ class GcpPlatform(Component):
         name = self._id = platform.cluster
         super().__init__(name, opts)
         self._platform, self._project = platform, project
-        about = get_project(project_id=project)
+        about = stack.asked("gcp", lambda: get_project(project_id=project))
         self._number, self._billing_account = about.number, about.billing_account
         self._zones = platform.zones or zones.gcp_t4_zones_of(platform.region) or [f"{platform.region}-a"]
         # Production has three control planes, and nodes in every zone that is named.
@@ -54,8 +54,7 @@ class GcpPlatform(Component):
         )
         self.registry_url = GcpRegistry(f"{name}-images", registry, self._after_apis()).url
         writer = self._identity("external-dns", contract.PLATFORM_NAMESPACE, "external-dns")
-        hosts = [platform.host(pool.kind) for pool in platform.pools]
-        dns = GcpDnsArgs(hosts=hosts, writer=writer.member, tags=platform.tags)
+        dns = GcpDnsArgs(project=project, hosts=platform.hosts, writer=writer.member, tags=platform.tags)
         self.name_servers = GcpDns(f"{name}-dns", dns, self._after_apis()).name_servers
         reader = self._identity("external-secrets", contract.PLATFORM_NAMESPACE, "external-secrets")
         self.keys = stack.gate_keys(platform, self)

@@ -10,7 +10,7 @@ import pulumi
 from pulumi_gcp import secretmanager
 
 from ..component import Component
-from ..contract import gate_secret
+from ..contract import gate_store_key
 from ..gate_keys import GateKeys
 from ..tags import Tags
 
@@ -30,7 +30,7 @@ class GcpSecretStore(Component):
         for pool, keys in args.keys.items():
             secret = secretmanager.Secret(
                 f"{name}-{pool}",
-                secret_id=f"{args.cluster}-{gate_secret(pool)}",
+                secret_id=gate_store_key("gcp", args.cluster, pool),
                 replication=secretmanager.SecretReplicationArgs(
                     user_managed=secretmanager.SecretReplicationUserManagedArgs(
                         replicas=[secretmanager.SecretReplicationUserManagedReplicaArgs(location=args.region)]

@@ -13,8 +13,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from .. import contract
 from ..component import Component
-from ..services import argocd
-from ..services.applications import CASCADE
+from ..services import applications, argocd
 from ..settings.model import GitOps
 from .settings import image_parts
 
@@ -48,7 +47,14 @@ class RouterOnKubernetes(Component):
         values = {
             "host": args.host,
             "image": image_parts(args.image),
+            "nodeSelector": {contract.POOL_LABEL: "cpu"},
             "route": {"enabled": True},
+            # KEDA wakes a pool at zero by what the router's metrics say.
+            "monitoring": {
+                "serviceMonitor": {"enabled": True},
+                "alerts": {"enabled": True},
+                "dashboard": {"enabled": True},
+            },
             # Helm cannot look into the Secret: pods are replaced when this changes.
             "configChecksum": hashlib.sha256(f"{args.config}{args.keys}".encode()).hexdigest(),
             "existingSecrets": {"config": CONFIG_SECRET, "gateKeys": KEYS_SECRET, "environment": ENVIRONMENT_SECRET},
@@ -63,12 +69,14 @@ class RouterOnKubernetes(Component):
             name,
             api_version=argocd.API_VERSION,
             kind="Application",
-            metadata=ObjectMetaArgs(name="llm-router", namespace=contract.ARGOCD_NAMESPACE, finalizers=[CASCADE]),
+            metadata=ObjectMetaArgs(
+                name="llm-router", namespace=contract.ARGOCD_NAMESPACE, finalizers=[applications.CASCADE]
+            ),
             spec={
                 "project": argocd.WORKLOAD_PROJECT,
                 "source": source,
                 "destination": {"server": argocd.IN_CLUSTER, "namespace": contract.ROUTER_NAMESPACE},
-                "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["ServerSideApply=true"]},
+                "syncPolicy": applications.SYNC_POLICY,
             },
             opts=self.own(depends_on=secrets),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def image_parts(image: str) -> dict[str, str]:
     return {} if found is None else {name: text for name, text in found.groupdict().items() if text}
 
 
-def load(get: Get, folder: Path) -> RouterSettings:
+def load(get: Get, folder: Path, given: Collection[str] = ()) -> RouterSettings:
     """``folder`` is what the names of files count from. Raises ``SettingsError`` with every problem."""
     reader = Reader("llm-router", get)
     settings = RouterSettings(
@@ -56,6 +56,7 @@ def load(get: Get, folder: Path) -> RouterSettings:
         keys=_keys(folder / reader.text("keysFile")),
         gitops=GitOps(repo_url=reader.optional("gitRepoUrl") or "", revision=reader.text("gitRevision"), path=""),
     )
+    reader.refuse_others(key for key in given if not key.endswith(":providerKeys"))
     reader.problems += _problems(settings)
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -84,7 +85,7 @@ def _problems(settings: RouterSettings) -> Iterator[Problem]:
     if settings.delivery == "none":
         return
     if not HOST.fullmatch(settings.host):
-        yield Problem("host", f"{settings.host!r}: name the host that callers use, such as llm.example.com")
+        yield Problem("host", f"{settings.host!r}: name the host that callers use, such as router.llm.example.com")
     image = image_parts(settings.image)
     if not image:
         yield Problem("image", f"{settings.image!r}: name the router's image with its tag")

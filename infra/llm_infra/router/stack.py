@@ -11,7 +11,7 @@ import pulumi
 from pulumi_kubernetes.provider import Provider
 
 from ..errors import SettingsError
-from ..stack import config_value
+from ..stack import config_value, given_keys
 from . import cloud_init, merging, settings, stacks
 from .on_kubernetes import RouterOnKubernetes, RouterOnKubernetesArgs
 from .settings import RouterSettings
@@ -23,7 +23,7 @@ SCHEMA_FILE = Path(__file__).parents[3] / "router" / "router.schema.json"
 def run(folder: Path) -> None:
     """``folder`` holds base.yaml and keys.yaml."""
     try:
-        chosen = settings.load(config_value, folder)
+        chosen = settings.load(config_value, folder, given_keys())
         clouds = stacks.read(chosen.stacks)
         config = _merged(chosen, clouds)
     except SettingsError as error:
@@ -69,7 +69,14 @@ def _on_kubernetes(
     found = [cloud for cloud in clouds if cloud.cloud == chosen.on_cloud]
     if not found:
         raise pulumi.RunError(f"onCloud: no stack of {chosen.on_cloud} is up: name one of {[c.cloud for c in clouds]}")
-    provider = Provider("router", kubeconfig=found[0].kubeconfig, cluster_identifier=found[0].name)
+    if chosen.host not in found[0].hosts:
+        raise pulumi.RunError(
+            f"host: {found[0].name} has no DNS zone and no certificate for {chosen.host}: in infra/{chosen.on_cloud} "
+            f"pulumi config set routerHost {chosen.host}, pulumi up, then this again"
+        )
+    provider = Provider(
+        "router", kubeconfig=found[0].kubeconfig, cluster_identifier=found[0].name, enable_server_side_apply=True
+    )
     args = RouterOnKubernetesArgs(
         host=chosen.host,
         image=chosen.image,

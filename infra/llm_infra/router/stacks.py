@@ -11,10 +11,11 @@ import pulumi
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """``fragment`` is the router's part of it, plain data."""
+    """``fragment`` is the router's part of it, plain data; ``hosts`` are those that it has a DNS zone for."""
 
     name: str
     fragment: dict[str, Any]
+    hosts: frozenset[str]
     reference: pulumi.StackReference
 
     @property
@@ -44,7 +45,8 @@ def read(names: Iterable[str]) -> list[Stack]:
         elif "routerFragment" not in outputs:
             pulumi.log.warn(f"stacks: {name} is not up (it has no routerFragment): going on without it")
         else:
-            found.append(Stack(name, outputs["routerFragment"], pulumi.StackReference(name)))
+            hosts = frozenset(outputs.get("nameServers") or ())
+            found.append(Stack(name, outputs["routerFragment"], hosts, pulumi.StackReference(name)))
     return found
 
 

@@ -14,6 +14,12 @@ from . import argocd
 
 #: Deleting the Application deletes what it made: load balancers and volumes go before the cluster does.
 CASCADE = "resources-finalizer.argocd.argoproj.io"
+#: What is made of kinds that the platform has yet to bring is tried again.
+SYNC_POLICY: dict[str, Any] = {
+    "automated": {"prune": True, "selfHeal": True},
+    "syncOptions": ["ServerSideApply=true", "SkipDryRunOnMissingResource=true"],
+    "retry": {"limit": 10, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"}},
+}
 AUTOSCALER_CHART_VERSION = "9.52.1"
 AUTOSCALER_ACCOUNT = "cluster-autoscaler"
 
@@ -49,11 +55,7 @@ def _spec(project: str, source: dict[str, Any], namespace: str) -> dict[str, Any
         "project": project,
         "source": source,
         "destination": {"server": argocd.IN_CLUSTER, "namespace": namespace},
-        "syncPolicy": {
-            "automated": {"prune": True, "selfHeal": True},
-            "syncOptions": ["ServerSideApply=true"],
-            "retry": {"limit": 10, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"}},
-        },
+        "syncPolicy": SYNC_POLICY,
     }
 
 

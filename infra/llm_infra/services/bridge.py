@@ -58,9 +58,8 @@ def cluster_secret(name: str, platform: Platform, facts: CloudFacts, opts: pulum
 def told(platform: Platform, facts: CloudFacts) -> dict[str, pulumi.Input[str]]:
     """All as text, since annotations are; names with underscores, so that templates need no ``index``."""
     cloud = contract.CONTRACTS[platform.cloud]
-    pools = {f"{pool.kind}_host": platform.host(pool.kind) for pool in platform.pools}
-    models = {f"{pool.kind}_model": pool.model.name for pool in platform.pools}
-    nodes = {f"{pool.kind}_{name}": value for pool in platform.pools for name, value in _nodes(platform, pool).items()}
+    pools = {f"{pool.kind}_{name}": value for pool in platform.pools for name, value in _pool(platform, pool).items()}
+    router = {"router_host": platform.router_host} if platform.router_host else {}
     identities = {f"identity_{role.replace('-', '_')}": value for role, value in facts.identities.items()}
     return {
         "cluster_name": platform.cluster,
@@ -76,16 +75,19 @@ def told(platform: Platform, facts: CloudFacts) -> dict[str, pulumi.Input[str]]:
         "gate_key_delivery": "external-secrets" if platform.external_secrets else "kubernetes",
         "secret_store": facts.secret_store,
         **pools,
-        **models,
-        **nodes,
+        **router,
         **identities,
         **facts.extra,
     }
 
 
-def _nodes(platform: Platform, pool: NodePool) -> dict[str, str]:
-    """What the pool's exporter prices its nodes by, and how many there may be."""
+def _pool(platform: Platform, pool: NodePool) -> dict[str, str]:
+    """Its keys in the cloud's store, what its exporter prices nodes by, and how many there may be."""
+    name = platform.pool_name(pool.kind)
     return {
+        "host": platform.host(pool.kind),
+        "model": pool.model.name,
+        "gate_store_key": contract.gate_store_key(platform.cloud, platform.cluster, name),
         "instance_type": pool.machine_types[0],
         "capacity_type": "spot" if pool.spot else "onDemand",
         "usd_per_hour": str(estimate.node_price(platform, pool).usd_per_hour),

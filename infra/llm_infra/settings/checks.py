@@ -49,11 +49,23 @@ def _names(platform: Platform) -> Iterator[Problem]:
         yield Problem("name", message)
     if not HOST.fullmatch(platform.domain):
         yield Problem("domain", f"{platform.domain!r} is not a domain such as example.com")
+    yield from _router_host(platform)
     if not re.match(r"(https://|ssh://|git@)", platform.gitops.repo_url):
         yield Problem("gitRepoUrl", f"{platform.gitops.repo_url!r} must begin with https://, ssh:// or git@")
     for tag in platform.compliance:
         if not TAG.fullmatch(tag):
             yield Problem("compliance", f"{tag!r} is not a tag such as hipaa: a–z, 0–9, ., _ and -")
+
+
+def _router_host(platform: Platform) -> Iterator[Problem]:
+    host = platform.router_host
+    if not host:
+        return
+    suggestion = f"take one such as router.llm.{platform.domain}"
+    if not HOST.fullmatch(host) or not host.endswith(f".{platform.domain}"):
+        yield Problem("routerHost", f"{host!r} is no host under {platform.domain}: {suggestion}")
+    elif any(gate.endswith(host) for gate in (platform.host("cpu"), platform.host("gpu"))):
+        yield Problem("routerHost", f"the zone of {host} would hide the gates' zones: {suggestion}")
 
 
 def _version(platform: Platform, today: date) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
@@ -27,11 +28,12 @@ class Loaded:
     keys: frozenset[str]
 
 
-def load(cloud: Cloud, get: Get, *, today: date) -> Loaded:
-    """Raises ``SettingsError`` with every problem. The project is ``llm-CLOUD``."""
+def load(cloud: Cloud, get: Get, *, today: date, given: Collection[str] = ()) -> Loaded:
+    """Raises ``SettingsError`` with every problem. The project is ``llm-CLOUD``; ``given``: full keys that are set."""
     reader = Reader(f"llm-{cloud}", get)
     accept_unlisted = reader.flag("acceptUnlisted")
     platform = _platform(cloud, reader)
+    reader.refuse_others(given)
     # Of values that could not be read, the stand-ins would be judged.
     if not reader.problems:
         reader.problems += checks.problems(platform, today=today, accept_unlisted=accept_unlisted)
@@ -41,7 +43,9 @@ def load(cloud: Cloud, get: Get, *, today: date) -> Loaded:
 
 
 def _platform(cloud: Cloud, reader: Reader) -> Platform:
-    gpu = _pool(reader, "gpu") if reader.flag("gpu") else None
+    # Read whether it is wanted or not: its keys are there.
+    gpu_pool = _pool(reader, "gpu")
+    gpu = gpu_pool if reader.flag("gpu") else None
     environment = cast("Environment", reader.one_of("environment", ("dev", "prod")))
     return Platform(
         cloud=cloud,
@@ -52,12 +56,15 @@ def _platform(cloud: Cloud, reader: Reader) -> Platform:
         region=reader.text(REGION_KEYS[cloud]),
         zones=reader.texts("zones"),
         domain=reader.text("domain"),
+        router_host=reader.optional("routerHost") or "",
         kubernetes_version=reader.text("kubernetesVersion"),
         network=_network(cloud, reader),
         cpu=_pool(reader, "cpu"),
         gpu=gpu,
         gitops=GitOps(
-            repo_url=reader.text("gitRepoUrl"), revision=reader.text("gitRevision"), path=reader.text("gitPath")
+            repo_url=reader.text("gitRepoUrl"),
+            revision=reader.text("gitRevision"),
+            path=_git_path(cloud, reader.text("gitPath"), with_gpu=gpu is not None),
         ),
         budget=_budget(reader),
         gate_key_generation=reader.whole("gateKeyGeneration", 1, 10_000),
@@ -68,6 +75,10 @@ def _platform(cloud: Cloud, reader: Reader) -> Platform:
         # On Google Cloud IAM says so, of the project.
         admins=() if cloud == "gcp" else reader.texts("admins"),
     )
+
+
+def _git_path(cloud: Cloud, told: str, *, with_gpu: bool) -> str:
+    return told if told != "auto" else f"clusters/{cloud}/overlays/{'gpu' if with_gpu else 'prod'}"
 
 
 def _network(cloud: Cloud, reader: Reader) -> Network:

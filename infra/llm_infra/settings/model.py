@@ -74,6 +74,8 @@ class Platform:
     region: str
     zones: tuple[str, ...]
     domain: str
+    #: Host of the router where this cluster runs it; else empty.
+    router_host: str
     kubernetes_version: str
     network: Network
     cpu: NodePool
@@ -108,3 +110,8 @@ class Platform:
 
     def host(self, kind: Kind) -> str:
         return naming.host(self.pool_name(kind), self.domain)
+
+    @property
+    def hosts(self) -> list[str]:
+        """All that the cluster's gateway answers for, a DNS zone each."""
+        return [*(self.host(pool.kind) for pool in self.pools), *([self.router_host] if self.router_host else [])]

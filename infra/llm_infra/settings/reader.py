@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network
 
 from ..errors import Problem
@@ -25,6 +26,14 @@ class Reader:
 
     def tell(self, key: str, message: str) -> None:
         self.problems.append(Problem(key, message))
+
+    def refuse_others(self, given: Iterable[str]) -> None:
+        """Once everything was read: keys of the project that nobody asked for. Pulumi takes any."""
+        for key in sorted(full.removeprefix(f"{self._project}:") for full in given):
+            if ":" not in key and key not in self.keys:
+                near = difflib.get_close_matches(key, self.keys, 1)
+                meant = f"did you mean {near[0]}? " if near else ""
+                self.tell(key, f"no such key: {meant}pulumi config rm {self._project}:{key}")
 
     def optional(self, key: str) -> str | None:
         """None where it is not set, or set to nothing: Pulumi.yaml cannot declare a key without demanding a value."""

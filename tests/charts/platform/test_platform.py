@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -76,6 +77,20 @@ def test_accounts_name_their_identity_as_the_cloud_wants_it(cloud: Cloud, annota
     assert CONTRACTS[cloud].identity_annotation == (annotation or "")
 
 
+def test_external_dns_finds_its_account_on_azure_in_a_file_without_a_secret() -> None:
+    found = {
+        cloud: applications(cloud)["external-dns"]["spec"]["source"]["helm"]["valuesObject"]["secretConfiguration"]
+        for cloud in CLOUDS
+    }
+    assert json.loads(found["azure"].pop("data")["azure.json"]) == {
+        "tenantId": "tenant",
+        "subscriptionId": "subscription",
+        "resourceGroup": "group",
+        "useWorkloadIdentityExtension": True,
+    }
+    assert found == {"aws": {}, "gcp": {}, "azure": {"enabled": True, "mountPath": "/etc/kubernetes"}}
+
+
 def test_a_retired_controller_is_installed_only_by_who_says_that_he_knows() -> None:
     retired = {"components": {"ingressNginx": {"enabled": True}}}
     with pytest.raises(helm.HelmError, match="retired in March 2026"):
@@ -96,7 +111,10 @@ def test_a_version_is_one_version() -> None:
 def test_the_gateway_has_a_listener_for_every_host_that_the_stack_names(cloud: Cloud) -> None:
     gateway = part(cloud, "resources").one("Gateway")
     hosts = {each.get("hostname") for each in gateway["spec"]["listeners"]} - {None}
-    assert hosts == {f"{cloud}.llm.example.com", f"{cloud}-gpu.llm.example.com", "llm.example.com"}
+    gates = {f"{cloud}.llm.example.com", f"{cloud}-gpu.llm.example.com"}
+    assert hosts == gates | {"router.llm.example.com"}
+    without = part(cloud, "resources", {"routerHost": ""}).one("Gateway")["spec"]["listeners"]
+    assert {each.get("hostname") for each in without} - {None} == gates
     assert {on(cloud, kind)["host"] for kind in ("cpu", "gpu")} <= hosts
     assert gateway["spec"]["gatewayClassName"] == CONTRACTS[cloud].gateway_class
     route = render("llm-server", on(cloud, "cpu"), {"route": {"enabled": True}}).one("HTTPRoute")

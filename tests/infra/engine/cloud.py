@@ -22,6 +22,10 @@ class Refusal(Exception):
     """What a cloud says no with."""
 
 
+class Unfinished(Exception):
+    """What is there, but was not ready when the provider's patience ended."""
+
+
 @dataclass(slots=True)
 class Thing:
     """Something that exists. ``state`` is its inputs and what the cloud added."""
@@ -64,12 +68,24 @@ class Cloud:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fail_once(self, deed: str, token: str, name: str, message: str) -> None:
-        """The next ``deed`` (create, update, delete) on a resource whose name contains ``name`` is refused."""
+        """The next ``deed`` (create, update, delete) on a resource whose name contains ``name`` is refused.
+
+        ``call``, too, of a function: those have no name.
+        """
         self._faults.append(_Fault(deed, token, name, message))
+
+    def be_slow_once(self, token: str, name: str, message: str) -> None:
+        """The next one of the type whose name contains ``name`` is made, but its provider does not wait for it."""
+        self._faults.append(_Fault("finish", token, name, message))
+
+    def call(self, token: str) -> None:
+        """A function is asked something."""
+        with self.lock:
+            self._attempt("call", token, "")
 
     def create(self, thing: Thing) -> None:
         with self.lock:
-            self._attempt("create", thing)
+            self._attempt("create", thing.token, thing.name)
             key = _key(thing.token, thing.id, thing.urn)
             # Server-side apply takes over what is there; Helm does not.
             taken_over = thing.token.startswith("kubernetes:") and not thing.token.endswith(":Release")
@@ -78,13 +94,17 @@ class Cloud:
             self._check_references(thing.token, thing.inputs)
             self.things[key] = thing
             self.deeds.append(("create", thing.token, thing.name))
+            try:
+                self._attempt("finish", thing.token, thing.name)
+            except Refusal as late:
+                raise Unfinished(str(late)) from None
 
     def update(self, new: Thing) -> None:
         with self.lock:
             key = _key(new.token, new.id, new.urn)
             if key not in self.things:
                 raise Refusal(f"NotFound: {new.token} {new.id}")
-            self._attempt("update", new)
+            self._attempt("update", new.token, new.name)
             self._check_references(new.token, new.inputs)
             self.things[key] = new
             self.deeds.append(("update", new.token, new.name))
@@ -96,7 +116,7 @@ class Cloud:
             thing = self.things.get(key)
             if thing is None:
                 return
-            self._attempt("delete", thing)
+            self._attempt("delete", token, thing.name)
             users = [f"{user.token} {user.name}" for user in self._users(thing)]
             if users:
                 raise Refusal(f"DependencyViolation: {token} {ident} is used by {', '.join(users)}")
@@ -122,9 +142,9 @@ class Cloud:
         """``type/name`` in the order in which it was done."""
         return [f"{token.rsplit(':', 1)[1]}/{name}" for done, token, name in self.deeds if done == deed]
 
-    def _attempt(self, deed: str, thing: Thing) -> None:
+    def _attempt(self, deed: str, token: str, name: str) -> None:
         for fault in self._faults:
-            if fault.deed == deed and fault.token == thing.token and fault.name in thing.name:
+            if fault.deed == deed and fault.token == token and fault.name in name:
                 self._faults.remove(fault)
                 raise Refusal(fault.message)
 

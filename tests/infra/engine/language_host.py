@@ -20,6 +20,8 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
+from tests.infra.engine.warm_python import SOCKET, Program
+
 #: What the script exits with when it has shown the error already.
 _ERROR_SHOWN = 32
 SCRIPT = "LANGUAGE_HOST_SCRIPT"
@@ -28,7 +30,7 @@ SCRIPT = "LANGUAGE_HOST_SCRIPT"
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def __init__(self, engine: str) -> None:
         self._engine = engine
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: set[subprocess.Popen[bytes] | Program] = set()
 
     def Handshake(self, request: Any, context: Any) -> Any:
         self._engine = request.engine_address or self._engine
@@ -64,7 +66,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        program = self._start([*command, request.info.entry_point, *request.args], {**os.environ, **config}, None)
+        program = self._program([*command, request.info.entry_point, *request.args], {**os.environ, **config})
         code = program.wait()
         self._running.discard(program)
         if code == _ERROR_SHOWN:
@@ -98,6 +100,14 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def stop(self) -> None:
         for program in list(self._running):
             program.kill()
+
+    def _program(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes] | Program:
+        warm = os.environ.get(SOCKET)
+        if warm is None:
+            return self._start(command, environment, None)
+        program = Program(warm, command[1:], environment)
+        self._running.add(program)
+        return program
 
     def _start(self, command: list[str], environment: dict[str, str], folder: str | None) -> subprocess.Popen[bytes]:
         # A session of its own: on a failure the engine interrupts the whole group, and the error would drown in

@@ -12,10 +12,11 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
+from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.infra.emulation import check, outputs, sdk, values
-from tests.infra.engine.cloud import Cloud, Refusal, Thing
+from tests.infra.engine.cloud import Cloud, Refusal, Thing, Unfinished
 from tests.infra.engine.habits import NAMES, REPLACES
 from tests.infra.engine.real_cluster import RealCluster
 
@@ -71,7 +72,10 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: Any, context: Any) -> Any:
         try:
+            self._cloud.call(request.tok)
             answer = outputs.calls(request.tok, _decoded(request.args))
+        except Refusal as refusal:
+            context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
         except KeyError:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the function {request.tok} is not emulated")
         return provider_pb2.InvokeResponse(**{"return": _encoded(answer)})
@@ -113,6 +117,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         try:
             self._apply(token, inputs)
             self._cloud.create(Thing(token, ident, request.urn, inputs, state))
+        except Unfinished as late:
+            _tell_unfinished(context, ident, inputs, state, str(late))
         except Refusal as refusal:
             context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
         return provider_pb2.CreateResponse(id=ident, properties=_encoded(state))
@@ -199,6 +205,17 @@ def _own(inputs: dict[str, Any], request: Any) -> str:
             return str(inputs[key])
     kind = _token(request.urn).rsplit(":", 1)[1]
     return str(inputs.get(f"{kind[0].lower()}{kind[1:]}Name") or _name(request.urn))
+
+
+def _tell_unfinished(context: Any, ident: str, inputs: dict[str, Any], state: dict[str, Any], why: str) -> None:
+    """As providers do it: an error whose details say what was made all the same."""
+    made = provider_pb2.ErrorResourceInitFailed(
+        id=ident, inputs=_encoded(inputs), properties=_encoded(state), reasons=[why]
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=why)
+    status.details.add().Pack(made)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, why)
 
 
 def _some(changed: list[str]) -> Any:

@@ -26,6 +26,22 @@ def test_a_quota_stops_the_run_and_the_next_one_goes_on_from_there(place: Worksp
     place.up("aws", "--expect-no-changes").fine()
 
 
+def test_what_took_too_long_is_gone_on_with_and_not_made_again(place: Workspace) -> None:
+    """Slow creation, and permissions that a cloud grants before they hold: the two that a second run gets over."""
+    place.init("azure")
+    late = "context deadline exceeded: the operation is still in progress"
+    place.cloud.be_slow_once("azure-native:containerservice:ManagedCluster", "", late)
+    assert late in place.up("azure").refused().output
+    forbidden = 'namespaces "argocd" is forbidden: User "deployer" cannot patch resource "namespaces"'
+    place.cloud.fail_once("create", "kubernetes:core/v1:Namespace", "argocd", forbidden)
+    assert forbidden in place.up("azure").refused().output
+    place.up("azure").fine()
+    made = place.cloud.order("create")
+    assert len(made) == len(set(made)), "nothing is made twice"
+    assert len(place.cloud.of("ManagedCluster")) == 1
+    place.up("azure", "--expect-no-changes").fine()
+
+
 def test_a_destroy_that_stops_half_way_is_finished_by_the_next_one(place: Workspace) -> None:
     place.init("azure")
     place.up("azure").fine()
@@ -58,6 +74,33 @@ def test_a_configuration_that_cannot_be_never_asks_a_cloud(place: Workspace) -> 
     assert "kubernetesVersion: '1.12' is not offered by gcp" in refused.output
     assert "Traceback" not in refused.output
     assert place.cloud.deeds == []
+
+
+@pytest.mark.parametrize(
+    ("cloud", "function", "message"),
+    [
+        ("aws", "aws:index/getAvailabilityZones:getAvailabilityZones", "sign in with aws sso login"),
+        ("gcp", "gcp:organizations/getProject:getProject", "sign in with gcloud auth application-default login"),
+        ("azure", "azure-native:authorization:getClientConfig", "sign in with az login"),
+    ],
+)
+def test_who_is_not_signed_in_is_told_how(place: Workspace, cloud: str, function: str, message: str) -> None:
+    place.init(cloud)
+    place.cloud.fail_once("call", function, "", "no credentials were found")
+    refused = place.pulumi(cloud, "preview").refused().output
+    assert f"does not answer (no credentials were found): {message}" in refused
+    assert "Traceback" not in refused
+
+
+def test_a_name_that_another_cluster_has_is_told_by_the_cloud_and_the_next_run_goes_on(place: Workspace) -> None:
+    place.init("gcp")
+    taken = "Error 409: Already exists: projects/demo-project/locations/us-central1-a/clusters/llm-dev"
+    place.cloud.fail_once("create", "gcp:container/cluster:Cluster", "", taken)
+    assert taken in place.up("gcp").refused().output
+    assert place.cloud.of("nodePool:NodePool") == []
+    place.config("gcp", "name", "mine")
+    place.up("gcp").fine()
+    assert place.cloud.one("container/cluster:Cluster").inputs["name"] == "mine-dev"
 
 
 def test_a_lost_passphrase_is_told_as_one(place: Workspace) -> None:

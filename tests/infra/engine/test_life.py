@@ -32,8 +32,9 @@ def test_a_stack_comes_stays_changes_and_leaves_nothing(place: Workspace, cloud:
     made(place, cloud)
     place.up(cloud, "--expect-no-changes").fine()
     keys_are_kept_secret(place, cloud)
-    changed_in_place(place, cloud)
-    drift_is_found_and_undone(place, cloud)
+    only_the_change_is_planned(place, cloud)
+    drift_is_found(place, cloud)
+    changed_and_drift_undone(place, cloud)
     gone(place, cloud)
 
 
@@ -46,7 +47,9 @@ def previewed_from_nothing(place: Workspace, cloud: str) -> None:
 
 
 def made(place: Workspace, cloud: str) -> None:
-    place.up(cloud).fine()
+    told = place.up(cloud, "--policy-pack", "../policy").fine().output
+    assert "llm-platform" in told, "the pack of policies was asked"
+    assert "[mandatory]" not in told
     assert len(place.cloud.of(POOLS[cloud])) == 2
     assert len(place.cloud.of(CLUSTERS[cloud])) == 1
     order = place.cloud.order("create")
@@ -68,25 +71,30 @@ def keys_are_kept_secret(place: Workspace, cloud: str) -> None:
     assert "[secret]" in shown
 
 
-def changed_in_place(place: Workspace, cloud: str) -> None:
+def only_the_change_is_planned(place: Workspace, cloud: str) -> None:
     place.config(cloud, "gpuMaxNodes", "5")
     steps = place.preview(cloud)
-    assert [(step.op, step.type, step.name) for step in steps if step.type != "pulumi:pulumi:Stack"] == [
-        ("update", POOLS[cloud], "llm-dev-gpu")
-    ]
-    place.up(cloud).fine()
-    assert "5" in json.dumps(place.cloud.one(POOLS[cloud], "gpu").inputs)
+    assert {(step.op, step.type, step.name) for step in steps if step.type != "pulumi:pulumi:Stack"} == {
+        ("update", POOLS[cloud], "llm-dev-gpu"),
+        # Git learns of it: as many pods as nodes.
+        ("update", "kubernetes:core/v1:Secret", "llm-dev-services-cluster-secret"),
+    }
 
 
-def drift_is_found_and_undone(place: Workspace, cloud: str) -> None:
+def drift_is_found(place: Workspace, cloud: str) -> None:
     """Somebody takes the taint away by hand, so that any pod may fill the GPU nodes."""
     pool = place.cloud.one(POOLS[cloud], "gpu")
     for side in (pool.inputs, pool.state):
         holder = side["nodeConfig"] if cloud == "gcp" else side
         holder["nodeTaints" if cloud == "azure" else "taints"] = []
     place.pulumi(cloud, "refresh", "--yes", "--expect-no-changes", "--suppress-progress").refused()
+
+
+def changed_and_drift_undone(place: Workspace, cloud: str) -> None:
     place.up(cloud).fine()
-    assert "nvidia.com/gpu" in json.dumps(place.cloud.one(POOLS[cloud], "gpu").inputs)
+    pool = json.dumps(place.cloud.one(POOLS[cloud], "gpu").inputs)
+    assert "nvidia.com/gpu" in pool
+    assert "5" in pool
 
 
 def gone(place: Workspace, cloud: str) -> None:

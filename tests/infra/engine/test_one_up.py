@@ -26,25 +26,32 @@ pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 COMMANDS = {"aws": "aws", "gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}
 
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with running_api_server(folder) as running:
-        monkeypatch.setenv(outputs.API_SERVER, running.url)
-        monkeypatch.setenv(outputs.API_SERVER_CA, base64.b64encode(running.ca.read_bytes()).decode())
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One for all clouds: each applies its own over the one before."""
+    with (
+        running_api_server(tmp_path_factory.mktemp("server")) as running,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv(outputs.API_SERVER, running.url)
+        environment.setenv(outputs.API_SERVER_CA, base64.b64encode(running.ca.read_bytes()).decode())
         yield running
 
 
+@pytest.fixture(scope="module")
+def token(server: ApiServer) -> str:
+    return administrator(server)
+
+
 @pytest.fixture
-def place(tmp_path: Path, server: ApiServer) -> Iterator[Workspace]:
+def place(tmp_path: Path, warm_python: Path, token: str) -> Iterator[Workspace]:
     folder = tmp_path / "work"
     folder.mkdir()
-    with workspace(folder, Cloud(), real_cluster=True) as made:
+    with workspace(folder, Cloud(), warm_python, real_cluster=True) as made:
         credential = {
             "apiVersion": "client.authentication.k8s.io/v1beta1",
             "kind": "ExecCredential",
-            "status": {"token": administrator(server)},
+            "status": {"token": token},
         }
         for command in COMMANDS.values():
             program = folder / "bin" / command
@@ -78,7 +85,7 @@ def test_from_cluster_to_root_application_and_router_fragment(place: Workspace, 
     bridge = server.ask("GET", "/api/v1/namespaces/argocd/secrets/in-cluster")["metadata"]
     assert bridge["annotations"]["registry_url"] == told["registryUrl"]
     root = server.ask("GET", "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/root")
-    assert root["spec"]["source"]["path"] == f"clusters/{cloud}/overlays/prod"
+    assert root["spec"]["source"]["path"] == f"clusters/{cloud}/overlays/gpu"
     assert len(server.ask("GET", "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects")["items"]) == 3
     if cloud == "aws":
         storage = server.ask("GET", "/apis/storage.k8s.io/v1/storageclasses/gp3")

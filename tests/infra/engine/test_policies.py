@@ -1,10 +1,9 @@
-"""The policy pack, asked by the engine."""
+"""The policy pack, asked by the engine; that the stacks keep it, test_life shows."""
 
 from __future__ import annotations
 
 import pytest
 
-from llm_infra.clouds import CLOUDS
 from tests.infra.engine.workspace import Workspace
 
 pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
@@ -28,14 +27,6 @@ eks.NodeGroup(
     scaling_config=eks.NodeGroupScalingConfigArgs(min_size=1, desired_size=1, max_size=2),
 )
 """
-
-
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_the_stacks_keep_the_policies(place: Workspace, cloud: str) -> None:
-    place.init(cloud)
-    told = place.pulumi(cloud, "preview", "--policy-pack", "../policy", "--suppress-progress").fine().output
-    assert "llm-platform" in told, "the pack was asked"
-    assert "[mandatory]" not in told
 
 
 def test_a_stack_that_breaks_them_is_not_built(place: Workspace) -> None:

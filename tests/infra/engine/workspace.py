@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.engine import language_host
+from tests.infra.engine import language_host, warm_python
 from tests.infra.engine.cloud import Cloud
 from tests.infra.engine.provider import serving
 
@@ -112,8 +112,8 @@ class Workspace:
 
 
 @contextmanager
-def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iterator[Workspace]:
-    """``real_cluster``: what the stacks put into Kubernetes goes where their kubeconfigs lead."""
+def workspace(folder: Path, cloud: Cloud, warm: Path, *, real_cluster: bool = False) -> Iterator[Workspace]:
+    """``warm``: the socket of a warm Python. ``real_cluster``: Kubernetes objects go where the kubeconfigs lead."""
     if not (TOOLS / "pulumi").exists():
         pytest.fail(f"there is no {TOOLS / 'pulumi'}: make tools")
     for project in PROJECTS:
@@ -136,6 +136,7 @@ def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iter
             "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
             "NO_COLOR": "1",
             language_host.SCRIPT: str(TOOLS / "pulumi-language-python-exec"),
+            warm_python.SOCKET: str(warm),
         }
         yield Workspace(folder, cloud, environment)
 
@@ -143,5 +144,7 @@ def workspace(folder: Path, cloud: Cloud, *, real_cluster: bool = False) -> Iter
 def _language_host(folder: Path) -> None:
     folder.mkdir()
     command = folder / "pulumi-language-python"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{language_host.__file__}" "$@"\n')
+    command.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -S -E "{warm_python.__file__}" host "{language_host.__file__}" "$@"\n'
+    )
     command.chmod(0o755)

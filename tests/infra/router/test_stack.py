@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.infra.programs import Recorded
 NAMES = {f"organization/llm-{cloud}/dev": cloud for cloud in CLOUDS}
 KEYS = "keys: [{name: me, sha256: 0000000000000000000000000000000000000000000000000000000000000000}]\n"
 DELIVERY: dict[str, Any] = {
-    "host": "llm.example.com",
+    "host": "router.llm.example.com",
     "image": f"ghcr.io/example/llm-router:1@sha256:{'ab' * 32}",
     "gitRepoUrl": "https://example.com/x",
 }
@@ -33,10 +34,18 @@ def keys() -> Iterator[Path]:
     path.unlink()
 
 
+@lru_cache
+def with_routers_zone(cloud: str) -> dict[str, Any]:
+    """The outputs of a stack whose cluster is to run the router."""
+    return programs.run(cloud, "dev", {f"llm-{cloud}:routerHost": DELIVERY["host"]}).stack_outputs
+
+
 def run(*, without: tuple[str, ...] = (), **changes: Any) -> Recorded:
     stacks = {
         name: programs.as_shipped(cloud, "dev").stack_outputs for name, cloud in NAMES.items() if cloud not in without
     }
+    if changes.get("onCloud") == "gcp" and "gcp" not in without:
+        stacks["organization/llm-gcp/dev"] = with_routers_zone("gcp")
     config = {f"llm-router:{key}": value for key, value in changes.items()}
     return programs.run("router", "dev", config, stacks=stacks)
 
@@ -119,6 +128,12 @@ def test_a_cloud_without_a_stack_cannot_run_the_router(keys: Path) -> None:
         run(without=("gcp",), deliver="kubernetes", onCloud="gcp", keysFile=keys.name, **DELIVERY)
 
 
+def test_a_cluster_without_a_zone_for_the_routers_host_cannot_run_it(keys: Path) -> None:
+    message = "organization/llm-aws/dev has no DNS zone .* in infra/aws pulumi config set routerHost router.llm"
+    with pytest.raises(pulumi.RunError, match=message):
+        run(deliver="kubernetes", onCloud="aws", keysFile=keys.name, **DELIVERY)
+
+
 def test_the_routers_chart_takes_what_the_application_says_and_a_changed_key_replaces_its_pods(keys: Path) -> None:
     def values() -> dict[str, Any]:
         recorded = run(deliver="kubernetes", onCloud="gcp", keysFile=keys.name, **DELIVERY)
@@ -130,5 +145,10 @@ def test_the_routers_chart_takes_what_the_application_says_and_a_changed_key_rep
     spec = pod_spec(render("router", first, release="llm-router").one("Deployment"))
     assert spec is not None
     assert containers(spec)["router"]["image"] == DELIVERY["image"]
+    assert spec["nodeSelector"] == {"llm-platform/pool": "cpu"}
+    objects = render("router", first, release="llm-router", namespace="llm-router")
+    assert objects.one("HTTPRoute")["spec"]["hostnames"] == [DELIVERY["host"]]
+    assert objects.one("HTTPRoute")["spec"]["parentRefs"] == [{"name": "llm", "namespace": "platform"}]
+    assert {"ServiceMonitor", "PrometheusRule"} <= objects.kinds(), "KEDA wakes pools by the router's metrics"
     keys.write_text(KEYS.replace("name: me", "name: you"))
     assert values()["configChecksum"] != first["configChecksum"]

@@ -90,6 +90,46 @@ def test_a_value_that_cannot_be(key: str, value: Any, message: str) -> None:
     assert message in problem
 
 
+def test_a_key_that_nobody_reads_is_a_misspelt_one() -> None:
+    given = ["llm-aws:gpuMaxNode", "llm-aws:name", "llm-aws:colour", "aws:profile"]
+    with pytest.raises(SettingsError) as caught:
+        load("aws", get_of("aws"), today=TODAY, given=given)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "colour: no such key: pulumi config rm llm-aws:colour",
+        "gpuMaxNode: no such key: did you mean gpuMaxNodes? pulumi config rm llm-aws:gpuMaxNode",
+    ]
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_what_is_declared_may_be_set_whatever_else_is(cloud: Cloud) -> None:
+    given = [key for key in config_of(cloud, "prod") if key.startswith("llm-")]
+    ways: list[dict[str, Any]] = [{}, {"gpu": False}, {"livePrices": False}]
+    for changes in ways:
+        load(cloud, get_of(cloud, **changes), today=TODAY, given=given)
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("router.llm.example.org", "is no host under example.com: take one such as router.llm.example.com"),
+        ("example.com", "is no host under example.com"),
+        ("Router.example.com", "is no host under example.com"),
+        ("llm.example.com", "the zone of llm.example.com would hide the gates' zones"),
+        ("aws.llm.example.com", "would hide the gates' zones"),
+    ],
+)
+def test_a_routers_host_that_cannot_have_a_zone_of_its_own(host: str, message: str) -> None:
+    (problem,) = refused("aws", routerHost=host)
+    assert message in problem
+    assert loaded("aws", routerHost="router.llm.example.com").platform.hosts[-1] == "router.llm.example.com"
+
+
+def test_what_is_synced_has_a_pool_of_gpus_where_the_stack_has_one() -> None:
+    assert loaded("gcp").platform.gitops.path == "clusters/gcp/overlays/gpu"
+    assert loaded("gcp", gpu=False).platform.gitops.path == "clusters/gcp/overlays/prod"
+    assert loaded("gcp", gitPath="mine").platform.gitops.path == "mine"
+
+
 @pytest.mark.parametrize(
     ("cloud", "changes", "message"),
     [

@@ -1,0 +1,1 @@
+"""The AWS stack against an independent implementation: HashiCorp's own provider with moto as its AWS."""
