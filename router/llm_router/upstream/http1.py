@@ -78,9 +78,12 @@ class Http1Client:
 
         async def connect(address: str) -> Connection:
             name = None if tls is None else host.rstrip(".")
-            _, connection = await loop.create_connection(
-                lambda: Connection(key, pool), address, port, ssl=tls, server_hostname=name
-            )
+            connection = Connection(key, pool)
+            try:
+                await loop.create_connection(lambda: connection, address, port, ssl=tls, server_hostname=name)
+            except BaseException:
+                pool.lost(connection)  # uvloop closes one that is given up here, and does not tell it
+                raise
             return connection
 
         try:
