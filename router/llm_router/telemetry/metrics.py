@@ -78,6 +78,9 @@ class Metrics:
             "llm_router_external_requests_total", "Requests to providers.", "provider", "model", "status"
         )
         self._failovers = counter("llm_router_failovers_total", "Follow-up attempts.", "from", "to", "reason")
+        self._hedges = counter(
+            "llm_router_hedges_total", "Second attempts beside a slow first one.", "from", "to", "result"
+        )
         self._shed = counter("llm_router_shed_requests_total", "Requests refused for load.", "criticality", "cause")
         self._circuit = gauge("llm_router_circuit_state", "0 closed, 1 half-open, 2 open.", "target")
         self._queue_depth = gauge("llm_router_queue_depth", "Requests waiting in the cluster.", "cluster")
@@ -147,6 +150,9 @@ class Metrics:
 
     def failover(self, source: Target, to: Target, reason: str) -> None:
         self._failovers.labels(source.name, to.name, reason).inc()
+
+    def hedged(self, source: Target, to: Target, *, won: bool) -> None:
+        self._hedges.labels(source.name, to.name, "won" if won else "lost").inc()
 
     def shed(self, criticality: str, cause: str) -> None:
         self._shed.labels(criticality, cause).inc()
