@@ -70,18 +70,21 @@ def test_a_kept_connection_that_the_upstream_closed_is_replaced_once_unnoticed(s
 def test_a_caller_who_leaves_while_it_connects_leaves_no_connection(stack: Stack) -> None:
     """At whichever step he leaves: the client could not be closed while it waits for one that nobody has."""
 
-    async def use(client: Client, url: URL, upstream: Upstream) -> None:
-        for steps in range(40):
-            asking = asyncio.create_task(fetch(client, url))
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
-        async with asyncio.timeout(10):
-            await client.__aexit__(None, None, None)
+    async def main() -> None:
+        async with (
+            serving(answering(OK)) as (upstream, url),
+            asyncio.timeout(10),
+            stack.make(connect_timeout_s=2.0) as client,
+        ):
+            for steps in range(40):
+                asking = asyncio.create_task(fetch(client, url))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
         await upstream.ended()
 
-    stack.against(answering(OK), use)
+    stack.run(main)
 
 
 def test_however_many_kept_connections_went_stale_each_request_is_answered(stack: Stack) -> None:
