@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 import sys
 import threading
 import time
@@ -12,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from llm_router.demo.standins.delivery import Pace
 from llm_router.router_process import WATCH_S
@@ -164,3 +168,54 @@ def test_a_public_listener_without_keys_is_refused(standins: Standins, tmp_path:
     with Process([COMMAND, "serve", "--config", config], tmp_path / "router.log") as process:
         assert process.wait() == 78
         assert "apiKeysFile" in process.output
+
+
+def test_out_of_file_descriptors_it_answers_503_and_recovers(standins: Standins, tmp_path: Path) -> None:
+    """Each request needs a connection to a target, and none is to blame that there cannot be one."""
+    standins.clear()
+    port = free_port()
+    config = tmp_path / "router.yaml"
+    write(config, standins, port, "openai")
+    command: list[str | Path] = ["/bin/sh", "-c", 'ulimit -n 80; exec "$@"', "sh", COMMAND, "serve", "--config", config]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        Process(command, tmp_path / "router.log") as process,
+        httpx.Client(base_url=url, timeout=30.0, trust_env=False) as client,
+        contextlib.ExitStack() as others,
+    ):
+        process.wait_until(lambda: answers(f"{url}/readyz"))
+        assert client.get("/livez").status_code == 200
+        while psutil.Process(process.pid).num_fds() < 80:
+            others.enter_context(socket.create_connection(("127.0.0.1", port)))
+        body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+        for _ in range(6):  # more than open a breaker
+            refused = client.post("/v1/chat/completions", json=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+            assert refused.headers["retry-after"] == "1"
+        assert client.get("/livez").status_code == 200, "who is connected is served"
+        others.close()
+        process.wait_until(lambda: psutil.Process(process.pid).num_fds() < 70)
+        assert chat(url).status_code == 200
+        metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+        assert 'llm_router_circuit_state{target="openai"} 0.0' in metrics
+
+
+def test_a_blocked_event_loop_fails_its_liveness_and_shows_in_the_metrics(standins: Standins, tmp_path: Path) -> None:
+    """A stopped process is the hardest block: nothing of it runs."""
+    with serving(standins, tmp_path) as (process, url, _):
+        process.send(signal.SIGSTOP)
+        try:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.get(f"{url}/livez", timeout=0.7, trust_env=False)
+        finally:
+            process.send(signal.SIGCONT)
+        process.wait_until(lambda: answers(f"{url}/livez"))
+        process.wait_until(lambda: lagged(url, "0.25") > 0)
+
+
+def lagged(url: str, by_s: str) -> float:
+    """How often the loop was later than so many seconds."""
+    text = httpx.get(f"{url}/metrics", timeout=5.0, trust_env=False).text
+    (family,) = [f for f in text_string_to_metric_families(text) if f.name == "llm_router_loop_lag_seconds"]
+    below = {s.labels["le"]: s.value for s in family.samples if s.name.endswith("_bucket")}
+    return float(below["+Inf"] - below[by_s])
