@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -9,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +38,7 @@ def standins() -> Iterator[Standins]:
 
 
 @contextmanager
-def serving(standins: Standins, folder: Path, **server: str | bool) -> Iterator[tuple[Process, str, Path]]:
+def serving(standins: Standins, folder: Path, **server: str | bool | int) -> Iterator[tuple[Process, str, Path]]:
     port = free_port()
     config = folder / "router.yaml"
     write(config, standins, port, "openai", "anthropic", "gemini", **server)
@@ -46,7 +48,7 @@ def serving(standins: Standins, folder: Path, **server: str | bool) -> Iterator[
         yield process, url, config
 
 
-def write(config: Path, standins: Standins, port: int, *names: str, **server: str | bool) -> None:
+def write(config: Path, standins: Standins, port: int, *names: str, **server: str | bool | int) -> None:
     shown = {"server": {"port": port, **server}, "admin": {"port": 0}, "externalProviders": providers(standins, *names)}
     config.write_text(yaml.safe_dump(shown))
 
@@ -198,6 +200,34 @@ def test_out_of_file_descriptors_it_answers_503_and_recovers(standins: Standins,
         assert chat(url).status_code == 200
         metrics = httpx.get(f"{url}/metrics", trust_env=False).text
         assert 'llm_router_circuit_state{target="openai"} 0.0' in metrics
+
+
+@pytest.mark.slow
+def test_a_thousand_callers_at_once_are_all_answered(standins: Standins, tmp_path: Path) -> None:
+    """Served, or refused with 503 and a time to come back; nobody is left waiting or cut off."""
+    standins.clear()
+    body = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"max_tokens":8}'
+    sent = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    sent += b"content-length: %d\r\n\r\n" % len(body) + body
+
+    async def ask(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    async def all_of_them(port: int) -> list[bytes]:
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*(ask(port) for _ in range(1000)))
+
+    with serving(standins, tmp_path, maxRequests=100) as (_, url, _config):
+        answered = asyncio.run(all_of_them(int(url.rpartition(":")[2])))
+        assert chat(url).status_code == 200
+    statuses = Counter(answer.split(b" ", 2)[1] for answer in answered)
+    assert statuses.keys() == {b"200", b"503"}
+    assert statuses[b"200"] >= 95, "as many as there are places"
+    assert all(b"retry-after: 1\r\n" in answer for answer in answered if b" 503 " in answer[:20])
 
 
 def test_a_blocked_event_loop_fails_its_liveness_and_shows_in_the_metrics(standins: Standins, tmp_path: Path) -> None:
