@@ -40,6 +40,7 @@ from .graph import Surroundings, build
 from .routing.targets import enabled_providers
 from .signals.memory import memory_share
 from .signals.polling import poll_forever
+from .telemetry.loop_lag import measure_loop_lag
 from .telemetry.metrics import Metrics
 
 TICK_S = 1.0
@@ -208,6 +209,7 @@ class RouterApp:
         polls.append(poll_forever("latencies", lambda: TICK_S, self._forget_old_latencies))
         polls.append(poll_forever("rents", lambda: TICK_S, self._reckon_rents))
         polls.append(poll_forever("memory", lambda: TICK_S, self._look_at_memory))
+        polls.append(measure_loop_lag(self._around.metrics.loop_lag))
         self._polls = [asyncio.create_task(poll) for poll in polls]
 
     async def _stop_polls(self) -> None:

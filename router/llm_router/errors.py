@@ -8,6 +8,7 @@
         ├── NotSent                 nothing was sent
         │   ├── TargetUnsuited      it cannot express something that the caller asks for
         │   ├── TargetFull          its slots are busy and its queue is at its limit
+        │   ├── RouterFull          the router itself can open no connection more
         │   └── TargetLimited       it, or the caller's budget for it, is at a limit of the configuration
         ├── ConnectFailed           no connection: refused, unreachable, name not found, TLS
         ├── UpstreamReset           the connection broke before a byte of the answer came
@@ -120,6 +121,12 @@ class TargetUnsuited(NotSent):
 
 class TargetFull(NotSent):
     reason = "full"
+
+
+class RouterFull(NotSent):
+    """Out of file descriptors: no target is to blame."""
+
+    reason = "router_full"
 
 
 class TargetLimited(NotSent):

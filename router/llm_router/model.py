@@ -307,7 +307,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The ordered targets, the rejected ones with reasons, and the estimates. ``baseline`` is the cheapest external
     target that satisfies the requirements: what savings are measured against, ``None`` if there is none. ``demand`` is
     there where the router has a say in how many nodes a pool has. A ``buffered`` answer is streamed only once it is
-    complete."""
+    complete; for a ``hedged`` one the second choice is asked too where the first is slow."""
 
     strategy: str
     rule: str | None
@@ -317,6 +317,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     baseline: Target | None = None
     demand: Demand | None = None
     buffered: bool = False
+    hedged: bool = False
 
 
 # ---------------------------------------------------------------- what a pool says of itself

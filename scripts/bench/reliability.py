@@ -2,12 +2,13 @@
 """Measures what the router promises when things go wrong, against stand-ins on this machine, and writes the figures
 into the table of docs/reference/reliability.md.
 
-    python scripts/bench/reliability.py [--requests 2000] [--print]
+    python scripts/bench/reliability.py [--requests 2000] [--only P9 --only P23] [--print]
+
+Figures that are not measured anew stay as they are. The soak (P23) takes five minutes, and only where it is asked for.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import re
@@ -15,29 +16,28 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from llm_router.api.replay import MemoryReplayStore  # noqa: E402
 from llm_router.demo.standins.delivery import Pace  # noqa: E402
-from llm_router.upstream.signing import Refused  # noqa: E402
+from scripts.bench.killed_worker import p22_killed_worker  # noqa: E402
+from scripts.bench.signatures import p14_signatures, p15_replay  # noqa: E402
+from scripts.bench.soak import p23_soak  # noqa: E402
+from scripts.bench.under_load import p9_overload, p10_slow_callers  # noqa: E402
 from tests.router.ports import free_port  # noqa: E402
 from tests.router.routers import MODELS, Running, providers, running_router  # noqa: E402
 from tests.router.standins import Standins, running_standins  # noqa: E402
-from tests.router.upstream.test_signing import Message, signed, verifier  # noqa: E402
 
 PAGE = ROOT / "docs" / "reference" / "reliability.md"
 BEGIN, END = "<!-- figures: scripts/bench/reliability.py -->", "<!-- end of figures -->"
-NOW = 1_794_000_000.0
 
 
 @contextmanager
@@ -118,25 +118,51 @@ def text_of(stream: str) -> str:
 
 
 def p6_cancelling(standins: Standins, callers: int) -> str:
+    before, streaming = (leaving_ms(standins, callers, fault) for fault in ("silence", "stall"))
+    return (
+        f"{statistics.median(before):.1f} ms at the median, {max(before):.1f} ms at most, of {callers}, before the "
+        f"first byte; {statistics.median(streaming):.1f} and {max(streaming):.1f} ms in mid-stream"
+    )
+
+
+def leaving_ms(standins: Standins, callers: int, fault: str) -> list[float]:
     """From the moment in which the caller closes to the one in which the stand-in sees it."""
     took = []
     with bench(standins) as router:
         for _ in range(callers):
             standins.openai.clear()
-            standins.openai.fault("silence", times=1)
-            body = json.dumps({"model": MODELS["openai"], "messages": [{"role": "user", "content": "x"}]}).encode()
+            standins.openai.fault(fault, times=1)
+            asked = {"model": MODELS["openai"], "messages": [{"role": "user", "content": "x"}], "stream": True}
+            body = json.dumps(asked).encode()
             with socket.create_connection(("127.0.0.1", int(router.url.rpartition(":")[2]))) as raw:
                 raw.sendall(
                     b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
                     b"content-length: %d\r\n\r\n" % len(body) + body
                 )
                 until(lambda: len(standins.openai.requests()) == 1)
+                if fault == "stall":
+                    raw.recv(65536)
                 time.sleep(0.02)
                 left_at = time.time()
             (seen,) = standins.openai.settled()
             took.append((seen["at"] + seen["duration_s"] - left_at) * 1000)
-    at_median, at_most = statistics.median(took), max(took)
-    return f"{at_median:.1f} ms at the median, {at_most:.1f} ms at most, of {callers}, before the first byte"
+    return took
+
+
+def p7_silence(standins: Standins, requests: int) -> str:
+    """Every request runs into a silent target first, or into one that falls silent in mid-stream."""
+    failover = {"circuitBreaker": {"failureThreshold": 10**6}}
+    timeouts = {"connect": "1s", "firstToken": "500ms", "betweenTokens": "500ms"}
+    with bench(standins, failover=failover, timeouts=timeouts) as router:
+        target = {"X-LLM-Target": "openai"}
+        late_ms = []
+        for fault in ("silence", "stall"):
+            for _ in range(requests):
+                standins.openai.fault(fault, times=1)
+                began = time.perf_counter()
+                router.chat(stream=True, headers=target, max_tokens=40)
+                late_ms.append((time.perf_counter() - began) * 1000 - 500)
+    return f"{max(late_ms):.0f} ms after the timer at most, of {2 * requests}, half of them in mid-stream"
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -145,65 +171,6 @@ def until(true: Callable[[], bool]) -> None:
         if time.monotonic() > ends_at:
             raise SystemExit("it did not happen within 10 s")
         time.sleep(0.002)
-
-
-def p14_signatures(changes: int) -> str:
-    chance, accepted, refused = random.Random(2), 0, 0
-    for _ in range(changes):
-        accepted += not is_refused(changed(signed(Message(body=chance.randbytes(32))), chance))
-        refused += is_refused(signed(Message(body=chance.randbytes(32))))
-    began = time.perf_counter()
-    message, by = signed(Message(body=b"x" * 1024)), verifier()
-    for _ in range(2000):
-        by.verify_headers(message.method, message.path, message.query, message.headers, NOW)
-    each_us = (time.perf_counter() - began) / 2000 * 1e6
-    return (
-        f"{accepted} of {changes} changed requests accepted, {refused} of {changes} honest ones refused; "
-        f"{each_us:.0f} µs to verify the headers"
-    )
-
-
-def changed(message: Message, chance: random.Random) -> Message:
-    """With one byte changed: of a signed header, of the path, the query or the body."""
-
-    def flip(data: bytes) -> bytes:
-        at = chance.randrange(len(data))
-        return data[:at] + bytes([data[at] ^ chance.randrange(1, 256)]) + data[at + 1 :]
-
-    where = chance.randrange(4)
-    if where == 0:
-        return replace(message, body=flip(message.body))
-    if where == 1:
-        return replace(message, path=flip(message.path))
-    if where == 2:
-        return replace(message, query=flip(message.query or b"?"))
-    names = [i for i, (name, _) in enumerate(message.headers) if name != b"host"]
-    at = chance.choice(names)
-    headers = list(message.headers)
-    headers[at] = (headers[at][0], flip(headers[at][1]))
-    return replace(message, headers=tuple(headers))
-
-
-def is_refused(message: Message) -> bool:
-    by = verifier()
-    try:
-        verified = by.verify_headers(message.method, message.path, message.query, message.headers, NOW)
-        by.verify_body(verified, message.body, NOW)
-    except Refused:
-        return True
-    return False
-
-
-def p15_replay(rounds: int) -> str:
-    async def copies(store: MemoryReplayStore, key: str) -> int:
-        return sum(await asyncio.gather(*(store.use(key) for _ in range(50))))
-
-    async def main() -> list[int]:
-        store = MemoryReplayStore(max_entries=10_000, clock=time.monotonic)
-        return [await copies(store, f"k|{number}") for number in range(rounds)]
-
-    accepted = asyncio.run(main())
-    return f"{min(accepted)} to {max(accepted)} of 50 accepted, {rounds} rounds"
 
 
 def p17_reloads(reloads: int) -> str:
@@ -225,35 +192,79 @@ def p17_reloads(reloads: int) -> str:
     return f"{dropped} of {reloads} streams dropped in {reloads} reloads, {reloads - taken} of them refused"
 
 
-MEASURES: dict[str, tuple[str, str]] = {
-    "P1, P2": ("cut streams are reported, and nothing is said twice", "500 of 500, 0"),
-    "P3": ("one of the targets is dead", "≥ 99.9 % answered, ≤ 50 ms more"),
-    "P4": ("everything answers 503: attempts for each request", "≤ 1.2 × + 3 at a time"),
-    "P6": ("the caller leaves: the upstream is closed", "≤ 100 ms"),
-    "P14": ("single changed bytes in signed requests", "0 accepted, 0 honest ones refused, ≤ 50 µs"),
-    "P15": ("50 uses of one nonce at once", "exactly 1"),
-    "P17": ("reloads under load", "0 streams dropped"),
+class Measure(NamedTuple):
+    what: str
+    promised: str
+    run: Callable[[Standins, int], str]
+    """Given the stand-ins, and how many requests a large measurement sends."""
+    asked_for: bool = False
+    """It takes minutes: only where somebody asks for it."""
+
+
+MEASURES: dict[str, Measure] = {
+    "P1, P2": Measure(
+        "cut streams are reported, and nothing is said twice", "500 of 500, 0", lambda s, n: p1_streams(s, n // 4)
+    ),
+    "P3": Measure("one of the targets is dead", "≥ 99.9 % answered, ≤ 50 ms more", p3_failover),
+    "P4": Measure("everything answers 503: attempts for each request", "≤ 1.2 × + 3 at a time", p4_amplification),
+    "P6": Measure("the caller leaves: the upstream is closed", "≤ 100 ms", lambda s, _: p6_cancelling(s, 50)),
+    "P7": Measure(
+        "a target is silent: the caller is answered", "≤ 1 s after the timer", lambda s, _: p7_silence(s, 10)
+    ),
+    "P9": Measure(
+        "five times the load that it takes", "goodput ≥ 90 %, refusals ≤ 100 ms, ≤ 64 MiB", lambda *_: p9_overload(10.0)
+    ),
+    "P10": Measure(
+        "500 callers who send a byte a second", "≤ 2 × at p99, closed ≤ 40 s", lambda *_: p10_slow_callers(500, 8.0)
+    ),
+    "P14": Measure(
+        "single changed bytes in signed requests",
+        "0 accepted, 0 honest ones refused, ≤ 50 µs",
+        lambda _, n: p14_signatures(10 * n),
+    ),
+    "P15": Measure("50 uses of one nonce at once", "exactly 1", lambda *_: p15_replay(200)),
+    "P17": Measure("reloads under load", "0 streams dropped", lambda *_: p17_reloads(100)),
+    "P22": Measure(
+        "one of two workers is killed in mid-stream",
+        "only its own streams, replaced ≤ 2 s",
+        lambda *_: p22_killed_worker(5),
+    ),
+    "P23": Measure(
+        "a soak of five minutes",
+        "≤ 1 MiB a minute after warm-up, ± 5 file descriptors",
+        lambda *_: p23_soak(300.0),
+        asked_for=True,
+    ),
 }
+
+
+def table(figures: Mapping[str, str]) -> str:
+    lines = ["| property | what is measured | promised | measured |", "| --- | --- | --- | --- |"]
+    lines += [f"| {name} | {m.what} | {m.promised} | {figures[name]} |" for name, m in MEASURES.items()]
+    return "\n".join(lines)
+
+
+def known(page: str) -> dict[str, str]:
+    """What the page says so far."""
+    before = page.partition(BEGIN)[2].partition(END)[0]
+    rows = (line.strip("| ").split(" | ") for line in before.splitlines() if line.startswith("| P"))
+    return {name: measured for name, *_, measured in rows}
 
 
 @click.command()
 @click.option("--requests", default=2000, show_default=True, help="How many the larger measurements send.")
+@click.option("--only", multiple=True, type=click.Choice([*MEASURES]), help="Measure this one; may be repeated.")
 @click.option("--print", "only_print", is_flag=True, help="Leave the page alone.")
-def main(requests: int, only_print: bool) -> None:
-    figures: dict[str, str] = {"P14": p14_signatures(10 * requests), "P15": p15_replay(200)}
+def main(requests: int, only: Sequence[str], only_print: bool) -> None:
+    page = PAGE.read_text()
+    figures = dict.fromkeys(MEASURES, "not measured yet") | known(page)
     with running_standins() as standins:
-        figures["P1, P2"] = p1_streams(standins, requests // 4)
-        figures["P3"] = p3_failover(standins, requests)
-        figures["P4"] = p4_amplification(standins, requests)
-        figures["P6"] = p6_cancelling(standins, 50)
-        figures["P17"] = p17_reloads(100)
-    lines = ["| property | what is measured | promised | measured |", "| --- | --- | --- | --- |"]
-    lines += [f"| {name} | {what} | {promise} | {figures[name]} |" for name, (what, promise) in MEASURES.items()]
-    click.echo("\n".join(lines))
+        for name in only or [name for name, measure in MEASURES.items() if not measure.asked_for]:
+            figures[name] = MEASURES[name].run(standins, requests)
+            click.echo(f"{name}: {figures[name]}")
     if not only_print:
-        page = PAGE.read_text()
-        table = f"{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}"
-        PAGE.write_text(re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: table, page, flags=re.DOTALL))
+        written = f"{BEGIN}\n\n{table(figures)}\n\n{END}"
+        PAGE.write_text(re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: written, page, flags=re.DOTALL))
 
 
 if __name__ == "__main__":

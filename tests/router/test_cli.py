@@ -72,7 +72,7 @@ def test_explain_for_machines_has_the_published_shape(tmp_path: Path) -> None:
     done = llm_router("explain", "--config", EXAMPLE, "--json", "-", stdin=HI)
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
-    assert list(shown) == ["strategy", "rule", "facts", "targets", "rejected", "demand"]
+    assert list(shown) == ["strategy", "rule", "facts", "targets", "rejected", "hedged", "demand"]
     assert shown["targets"][0]["reason"] == "hybrid_cluster"
     assert "cluster" in shown["targets"][0]
 

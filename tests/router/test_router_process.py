@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import signal
+import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from llm_router.demo.standins.delivery import Pace
 from llm_router.router_process import WATCH_S
@@ -32,7 +38,7 @@ def standins() -> Iterator[Standins]:
 
 
 @contextmanager
-def serving(standins: Standins, folder: Path, **server: str | bool) -> Iterator[tuple[Process, str, Path]]:
+def serving(standins: Standins, folder: Path, **server: str | bool | int) -> Iterator[tuple[Process, str, Path]]:
     port = free_port()
     config = folder / "router.yaml"
     write(config, standins, port, "openai", "anthropic", "gemini", **server)
@@ -42,7 +48,7 @@ def serving(standins: Standins, folder: Path, **server: str | bool) -> Iterator[
         yield process, url, config
 
 
-def write(config: Path, standins: Standins, port: int, *names: str, **server: str | bool) -> None:
+def write(config: Path, standins: Standins, port: int, *names: str, **server: str | bool | int) -> None:
     shown = {"server": {"port": port, **server}, "admin": {"port": 0}, "externalProviders": providers(standins, *names)}
     config.write_text(yaml.safe_dump(shown))
 
@@ -164,3 +170,82 @@ def test_a_public_listener_without_keys_is_refused(standins: Standins, tmp_path:
     with Process([COMMAND, "serve", "--config", config], tmp_path / "router.log") as process:
         assert process.wait() == 78
         assert "apiKeysFile" in process.output
+
+
+def test_out_of_file_descriptors_it_answers_503_and_recovers(standins: Standins, tmp_path: Path) -> None:
+    """Each request needs a connection to a target, and none is to blame that there cannot be one."""
+    standins.clear()
+    port = free_port()
+    config = tmp_path / "router.yaml"
+    write(config, standins, port, "openai")
+    command: list[str | Path] = ["/bin/sh", "-c", 'ulimit -n 80; exec "$@"', "sh", COMMAND, "serve", "--config", config]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        Process(command, tmp_path / "router.log") as process,
+        httpx.Client(base_url=url, timeout=30.0, trust_env=False) as client,
+        contextlib.ExitStack() as others,
+    ):
+        process.wait_until(lambda: answers(f"{url}/readyz"))
+        assert client.get("/livez").status_code == 200
+        while psutil.Process(process.pid).num_fds() < 80:
+            others.enter_context(socket.create_connection(("127.0.0.1", port)))
+        body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+        for _ in range(6):  # more than open a breaker
+            refused = client.post("/v1/chat/completions", json=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+            assert refused.headers["retry-after"] == "1"
+        assert client.get("/livez").status_code == 200, "who is connected is served"
+        others.close()
+        process.wait_until(lambda: psutil.Process(process.pid).num_fds() < 70)
+        assert chat(url).status_code == 200
+        metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+        assert 'llm_router_circuit_state{target="openai"} 0.0' in metrics
+
+
+@pytest.mark.slow
+def test_a_thousand_callers_at_once_are_all_answered(standins: Standins, tmp_path: Path) -> None:
+    """Served, or refused with 503 and a time to come back; nobody is left waiting or cut off."""
+    standins.clear()
+    body = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"max_tokens":8}'
+    sent = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    sent += b"content-length: %d\r\n\r\n" % len(body) + body
+
+    async def ask(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    async def all_of_them(port: int) -> list[bytes]:
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*(ask(port) for _ in range(1000)))
+
+    with serving(standins, tmp_path, maxRequests=100) as (_, url, _config):
+        answered = asyncio.run(all_of_them(int(url.rpartition(":")[2])))
+        assert chat(url).status_code == 200
+    statuses = Counter(answer.split(b" ", 2)[1] for answer in answered)
+    assert statuses.keys() == {b"200", b"503"}
+    assert statuses[b"200"] >= 95, "as many as there are places"
+    assert all(b"retry-after: 1\r\n" in answer for answer in answered if b" 503 " in answer[:20])
+
+
+def test_a_blocked_event_loop_fails_its_liveness_and_shows_in_the_metrics(standins: Standins, tmp_path: Path) -> None:
+    """A stopped process is the hardest block: nothing of it runs."""
+    with serving(standins, tmp_path) as (process, url, _):
+        process.send(signal.SIGSTOP)
+        try:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.get(f"{url}/livez", timeout=0.7, trust_env=False)
+        finally:
+            process.send(signal.SIGCONT)
+        process.wait_until(lambda: answers(f"{url}/livez"))
+        process.wait_until(lambda: lagged(url, "0.25") > 0)
+
+
+def lagged(url: str, by_s: str) -> float:
+    """How often the loop was later than so many seconds."""
+    text = httpx.get(f"{url}/metrics", timeout=5.0, trust_env=False).text
+    (family,) = [f for f in text_string_to_metric_families(text) if f.name == "llm_router_loop_lag_seconds"]
+    below = {s.labels["le"]: s.value for s in family.samples if s.name.endswith("_bucket")}
+    return float(below["+Inf"] - below[by_s])

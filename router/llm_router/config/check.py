@@ -62,6 +62,7 @@ REFUSALS: tuple[Check, ...] = (
     routing.retry_codes_are_retryable,
     routing.timeouts_fit_together,
     routing.same_target_retries_fit,
+    routing.hedging_may_follow_up,
     routing.strategy_has_what_it_needs,
     routing.client_region_header_is_the_proxys,
     ledger.url_is_understood,

@@ -51,6 +51,8 @@ class Attempt:
         self._reading: asyncio.TimerHandle | None = None
         self._usage: Usage | None = None
         self._content_pieces = self._received = 0
+        self.sent = False
+        """Whether the prompt may have gone out."""
         self._terminal = False
         self._failure: AttemptFailed | None = None
 
@@ -135,6 +137,7 @@ class Attempt:
 
     async def _send(self, outgoing: Outgoing, request_id: str) -> Answer:
         self.dropped = outgoing.dropped
+        self.sent = True
         with self._deadlines:
             self._answer = answer = await self._sender.send(outgoing, request_id)
             if answer.status == 200:

@@ -14,8 +14,8 @@ from .limiting import UNLIMITED, Admission
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One attempt in the trail. ``outcome`` is ``ok``, ``client_gone``, or the failure's stable reason; ``usage`` is
-    what somebody will be charged for, ``None`` if nothing came."""
+    """One attempt in the trail. ``outcome`` is ``ok``, ``client_gone``, ``outpaced`` (another one answered first), or
+    the failure's stable reason; ``usage`` is what somebody will be charged for, ``None`` if nothing came."""
 
     choice: Choice
     outcome: str
@@ -38,17 +38,24 @@ class Exchange:
     aside: AttemptRecord | None = None
     """What telling the prompt's categories cost, where somebody was asked."""
     trail: list[Tried] = field(default_factory=list)
-    attempt: Attempt | None = None
+    running: list[Attempt] = field(default_factory=list)
+    """What is under way: one attempt, or where the first was slow another one beside it."""
+    hedge: str | None = None
+    """The target that was asked beside a slow one."""
     committed: bool = False
     """Whether content of the running, or the last, attempt has gone to the caller: nobody else may answer then."""
     first_content_at: float | None = None
     settled: bool = False
 
     @property
+    def attempt(self) -> Attempt | None:
+        """The running one."""
+        return self.running[0] if self.running else None
+
+    @property
     def attempts(self) -> int:
-        """How many were sent, the running one included."""
-        sent = sum(not isinstance(tried.failure, NotSent) for tried in self.trail)
-        return sent + (self.attempt is not None)
+        """How many were sent, the running ones included."""
+        return sum(not isinstance(tried.failure, NotSent) for tried in self.trail) + len(self.running)
 
     @property
     def answering(self) -> Tried | None:
@@ -58,6 +65,8 @@ class Exchange:
 
     def reason_of(self, choice: Choice) -> str:
         """Why this choice answers: the decision's own reason for the first, a fallback for what follows a failure."""
+        if choice.target.name == self.hedge:
+            return "hedge"
         if choice.target.name == self.decision.choices[0].target.name:
             return choice.reason
         return "fallback_external" if choice.target.kind == "provider" else "fallback_cluster"

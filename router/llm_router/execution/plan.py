@@ -60,6 +60,19 @@ class Plan:
                 return following
         return resort.pop(0) if resort else None
 
+    def beside(self, choice: Choice, usable: Callable[[Choice], bool] = lambda _choice: True) -> Choice | None:
+        """Who may be asked while ``choice`` still runs: the next one that somebody else runs, and never the last
+        resort. ``take`` it to ask it."""
+        if self._follow_ups <= 0:
+            return None
+        owner = choice.target.owner
+        return next((other for other in self._left if other.target.owner != owner and usable(other)), None)
+
+    def take(self, choice: Choice) -> None:
+        """``choice`` is asked beside another one: that is one of the follow-ups, and it is not asked again."""
+        self._left.remove(choice)
+        self._follow_ups -= 1
+
     def _last(self, failure: AttemptFailed) -> Choice | None:
         return self._resort.pop(0) if self._resort and self._resort_follows(failure) else None
 

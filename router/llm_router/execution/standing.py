@@ -102,13 +102,20 @@ class Standing:
         self._breaker.succeeded(now, since)
         if tripped and not self._breaker.tripped:
             self._board.post(self._name, back_at=now)
+        self._took(now, first_token_ms, total_ms)
+        self._post_breaker()
+
+    def outpaced(self, first_token_ms: float | None, total_ms: float) -> None:
+        """Another target's answer came first. That is no failure, but it would have taken longer than this."""
+        self._took(self._clock(), first_token_ms, total_ms)
+
+    def _took(self, now: float, first_token_ms: float | None, total_ms: float | None) -> None:
         if first_token_ms is not None:
             self._first_token.add(now, first_token_ms)
         if total_ms is not None:
             self._total.add(now, total_ms)
         if now - self._posted_at >= LATENCY_POST_S or not self._posted_any:
             self.post_latency()
-        self._post_breaker()
 
     def post_latency(self) -> None:
         """Post the window's figures as they are now: old samples leave it without anything happening."""

@@ -10,6 +10,7 @@ from ..errors import (
     NoTarget,
     NotSent,
     RouterError,
+    RouterFull,
     TargetFull,
     TargetLimited,
     TargetUnsuited,
@@ -43,6 +44,8 @@ def verdict(trail: Sequence[Tried]) -> RouterError:
         return NoTarget(504, "upstream_timeout", f"No target answered in time. Tried: {tried}.")
     if isinstance(failure, TargetFull):
         return NoTarget(503, "overloaded", f"Every target is full. Tried: {tried}.", retry_after_s=1.0)
+    if isinstance(failure, RouterFull):
+        return NoTarget(503, "overloaded", "The router is out of file descriptors.", retry_after_s=1.0)
     return NoTarget(502, "upstream_unavailable", f"No target answered. Tried: {tried}.", retry_after_s=retry_after_s)
 
 

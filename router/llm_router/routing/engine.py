@@ -65,6 +65,7 @@ def policy_of(config: Config, unsupported: Mapping[str, frozenset[str]], *, awai
         unsupported=unsupported,
         awaiting_clusters=awaiting_clusters,
         buffered=router.failover.mid_stream == "buffer",
+        hedged=router.failover.hedging.enabled,
         slow_start_s=router.failover.slow_start,
     )
 
@@ -107,6 +108,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
         baseline=verdict.baseline,
         demand=demand,
         buffered=policy.buffered if rule is None or rule.buffered is None else rule.buffered,
+        hedged=policy.hedged if rule is None or rule.hedged is None else rule.hedged,
     )
 
 

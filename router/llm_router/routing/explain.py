@@ -19,6 +19,7 @@ def as_json(decision: Decision) -> dict[str, Any]:
         "facts": msgspec.json.decode(msgspec.json.encode(decision.facts, order="deterministic")),
         "targets": [_choice(choice) for choice in decision.choices],
         "rejected": [_rejection(rejection) for rejection in decision.rejected],
+        "hedged": decision.hedged,
         "demand": None if decision.demand is None else msgspec.json.decode(msgspec.json.encode(decision.demand)),
     }
 

@@ -23,8 +23,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     come in the order in which they are tried. Thresholds are those of the configuration; ``first_token_margin`` is
     the share of a latency limit within which the first token must be predicted. ``awaiting_clusters`` is true while
     discovery has not said which clusters there are. ``baseline`` names the target that savings are measured
-    against, ``None``: the cheapest. ``buffered`` says whether streams are held back until they are complete, where
-    a rule does not say otherwise."""
+    against, ``None``: the cheapest. ``buffered`` says whether streams are held back until they are complete,
+    ``hedged`` whether another target is asked where the first is slow, both where a rule does not say otherwise."""
 
     strategy: str = "hybrid"
     basis: Basis = "capacity"
@@ -42,6 +42,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     unsupported: Mapping[str, frozenset[str]] = {}
     awaiting_clusters: bool = False
     buffered: bool = False
+    hedged: bool = False
     slow_start_s: float = 60.0
 
     def first_token_limit_s(self, facts: Facts) -> float:

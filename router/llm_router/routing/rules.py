@@ -28,13 +28,15 @@ class Lead(Struct, frozen=True):
 
 class Rule(Struct, frozen=True, kw_only=True):
     """``followers`` is ``None`` where the others may follow as the strategy orders them; otherwise the names of those
-    that may, in their order, and nobody else may answer. ``buffered`` is ``None`` where the policy's own holds."""
+    that may, in their order, and nobody else may answer. ``buffered`` and ``hedged`` are ``None`` where the policy's
+    own hold."""
 
     name: str
     matchers: tuple[Matcher, ...] = ()
     leads: tuple[Lead, ...] = ()
     followers: tuple[str, ...] | None = None
     buffered: bool | None = None
+    hedged: bool | None = None
 
     def matches(self, facts: Facts) -> bool:
         return all(matcher(facts) for matcher in self.matchers)
@@ -96,7 +98,14 @@ def _compiled(rule: schema.Rule) -> Rule:
             leads.append(Lead((action.target,)))
     matchers = tuple(_MATCHERS[condition.type](condition) for condition in rule.conditions)
     buffered = None if rule.mid_stream is None else rule.mid_stream == "buffer"
-    return Rule(name=rule.name, matchers=matchers, leads=tuple(leads), followers=followers, buffered=buffered)
+    return Rule(
+        name=rule.name,
+        matchers=matchers,
+        leads=tuple(leads),
+        followers=followers,
+        buffered=buffered,
+        hedged=rule.hedge,
+    )
 
 
 def _compliance(condition: schema.Condition) -> Matcher:

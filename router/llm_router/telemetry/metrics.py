@@ -11,6 +11,7 @@ from ..model import Basis, ClusterCost, Target, Usage
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 RATIO_BUCKETS = (0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0)
+LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 OVERHEAD_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 CIRCUIT_STATES = {"closed": 0, "half_open": 1, "open": 2}
@@ -78,6 +79,9 @@ class Metrics:
             "llm_router_external_requests_total", "Requests to providers.", "provider", "model", "status"
         )
         self._failovers = counter("llm_router_failovers_total", "Follow-up attempts.", "from", "to", "reason")
+        self._hedges = counter(
+            "llm_router_hedges_total", "Second attempts beside a slow first one.", "from", "to", "result"
+        )
         self._shed = counter("llm_router_shed_requests_total", "Requests refused for load.", "criticality", "cause")
         self._circuit = gauge("llm_router_circuit_state", "0 closed, 1 half-open, 2 open.", "target")
         self._queue_depth = gauge("llm_router_queue_depth", "Requests waiting in the cluster.", "cluster")
@@ -110,6 +114,12 @@ class Metrics:
         )
         self._state_failures = Counter(
             "llm_router_state_failures_total", "Times that shared state was lost.", registry=registry
+        )
+        self._loop_lag = Histogram(
+            "llm_router_loop_lag_seconds",
+            "How late the event loop came to what was due.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
         )
         self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
         self._embedded = counter(
@@ -147,6 +157,9 @@ class Metrics:
 
     def failover(self, source: Target, to: Target, reason: str) -> None:
         self._failovers.labels(source.name, to.name, reason).inc()
+
+    def hedged(self, source: Target, to: Target, *, won: bool) -> None:
+        self._hedges.labels(source.name, to.name, "won" if won else "lost").inc()
 
     def shed(self, criticality: str, cause: str) -> None:
         self._shed.labels(criticality, cause).inc()
@@ -281,6 +294,9 @@ class Metrics:
         self._state_up.labels("redis").set(up)
         if not up:
             self._state_failures.inc()
+
+    def loop_lag(self, seconds: float) -> None:
+        self._loop_lag.observe(seconds)
 
     def reloaded(self, success: bool) -> None:
         self._reload.set(success)

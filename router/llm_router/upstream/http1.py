@@ -7,8 +7,10 @@ decompression, and no layers to leave them out of.
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import itertools
+import os
 import socket
 import ssl
 import time
@@ -19,12 +21,13 @@ from typing import Any, Self
 
 from yarl import URL
 
-from ..errors import ConnectFailed, UpstreamReset, UpstreamSilent
+from ..errors import ConnectFailed, RouterFull, UpstreamReset, UpstreamSilent
 from .client import KEEP_ALIVE_S, Answer, Headers
 from .http1_connection import Connection, Key
 
 NEXT_ADDRESS_S = 0.25
 """How long an address is tried before the next one is tried beside it (RFC 8305, section 5)."""
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Http1Client:
@@ -78,9 +81,12 @@ class Http1Client:
 
         async def connect(address: str) -> Connection:
             name = None if tls is None else host.rstrip(".")
-            _, connection = await loop.create_connection(
-                lambda: Connection(key, pool), address, port, ssl=tls, server_hostname=name
-            )
+            connection = Connection(key, pool)
+            try:
+                await loop.create_connection(lambda: connection, address, port, ssl=tls, server_hostname=name)
+            except BaseException:
+                pool.lost(connection)  # uvloop closes one that is given up here, and does not tell it
+                raise
             return connection
 
         try:
@@ -92,6 +98,8 @@ class Http1Client:
         except TimeoutError as exc:
             raise UpstreamSilent("connect") from exc
         except (OSError, UnicodeError) as exc:
+            if _out_of_descriptors():
+                raise RouterFull(str(exc)) from exc
             raise ConnectFailed(f"no connection to {host}, port {port}: {str(exc) or type(exc).__name__}") from exc
 
 
@@ -178,6 +186,15 @@ def request_head(method: str, url: URL, headers: Headers, body_bytes: int) -> by
     if "\0" in head or head.count("\r") != breaks or head.count("\n") != breaks:
         raise ValueError("a line break or NUL in a request header")
     return head.encode()
+
+
+def _out_of_descriptors() -> bool:
+    """Asked of the system, because a resolver that cannot open its socket says only that it does not know the name."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as exc:
+        return exc.errno in _OUT_OF_DESCRIPTORS
+    return False
 
 
 def _key(url: URL, tls: ssl.SSLContext) -> Key:

@@ -9,7 +9,8 @@ from llm_router.config.schema import CircuitBreaker, Latency
 from llm_router.errors import AttemptFailed, ClientError, ConnectFailed, TargetFull, TargetUnsuited, UpstreamRefused
 from llm_router.execution.breaker import JITTER
 from llm_router.execution.standing import Standing, standings
-from llm_router.model import Target, View
+from llm_router.model import Facts, Target, View
+from llm_router.routing.engine import Policy, decide
 from llm_router.signals.snapshot import Board
 
 TARGET = Target(name="aws", kind="cluster", owner="aws", model="m")
@@ -134,3 +135,24 @@ def test_latency_is_the_windows_percentile_and_forgets(world: World) -> None:
     world.now += 61
     world.standing.post_latency()
     assert world.view.p95_latency_ms is None
+
+
+def test_one_that_becomes_a_hundred_times_slower_loses_its_requests_within_the_window() -> None:
+    now, window_s, every_s = 1000.0, 60.0, 0.1
+    targets = [Target(name=name, kind="provider", owner=name, model="m", any_model=True) for name in ("a", "b")]
+    board = Board(targets, lambda: now)
+    both = standings(targets, board, CircuitBreaker(), Latency(window=Seconds(window_s), percentile=95), lambda: now)
+    first_token_ms = {"a": 20.0, "b": 25.0}
+    asked: list[str] = []
+    for number in range(int(3 * window_s / every_s)):
+        if number == int(window_s / every_s):
+            first_token_ms["a"] *= 100
+        now += every_s
+        decision = decide(Facts(model="m", stream=True), board.snapshot(), Policy(strategy="latency"))
+        name = decision.choices[0].target.name
+        both[name].succeeded(first_token_ms[name], first_token_ms[name] + 100, now)
+        asked.append(name)
+    third = len(asked) // 3
+    assert asked[third - 1] == "a"
+    assert asked[third : 2 * third].count("b") >= 0.95 * third
+    assert asked[2 * third :].count("b") >= 0.95 * third

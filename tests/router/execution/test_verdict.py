@@ -9,6 +9,7 @@ from llm_router.errors import (
     ClientError,
     ConnectFailed,
     NoTarget,
+    RouterFull,
     TargetFull,
     TargetLimited,
     TargetUnsuited,
@@ -47,6 +48,7 @@ def refused(status: int, code: str = "x", *, retry_after_s: float | None = None,
         (UpstreamBroken(), 502, "upstream_unavailable"),
         (UpstreamSilent("total"), 504, "upstream_timeout"),
         (TargetFull(), 503, "overloaded"),
+        (RouterFull(), 503, "overloaded"),
     ],
 )
 def test_upstream_failures_in_the_routers_terms(failure: AttemptFailed, status: int, code: str) -> None:

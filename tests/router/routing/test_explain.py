@@ -23,7 +23,7 @@ DECISION = decide(
 
 def test_json_has_exactly_the_published_shape() -> None:
     plain = as_json(DECISION)
-    assert list(plain) == ["strategy", "rule", "facts", "targets", "rejected", "demand"]
+    assert list(plain) == ["strategy", "rule", "facts", "targets", "rejected", "hedged", "demand"]
     assert (plain["strategy"], plain["rule"]) == ("hybrid", None)
     assert plain["targets"] == [
         {

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import trustme
@@ -14,6 +18,7 @@ from yarl import URL
 
 from llm_router.errors import ConnectFailed, UpstreamBroken, UpstreamReset, UpstreamSilent
 from llm_router.upstream.client import Client
+from llm_router.upstream.http1 import Http1Client
 from tests.router.ports import free_port
 from tests.router.upstream.raw import (
     OK,
@@ -65,6 +70,26 @@ def test_a_kept_connection_that_the_upstream_closed_is_replaced_once_unnoticed(s
         assert upstream.connections >= 2
 
     stack.against(serve, use)
+
+
+def test_a_caller_who_leaves_while_it_connects_leaves_no_connection(stack: Stack) -> None:
+    """At whichever step he leaves: the client could not be closed while it waits for one that nobody has."""
+
+    async def main() -> None:
+        async with (
+            serving(answering(OK)) as (upstream, url),
+            asyncio.timeout(10),
+            stack.make(connect_timeout_s=2.0) as client,
+        ):
+            for steps in range(40):
+                asking = asyncio.create_task(fetch(client, url))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+        await upstream.ended()
+
+    stack.run(main)
 
 
 def test_however_many_kept_connections_went_stale_each_request_is_answered(stack: Stack) -> None:
@@ -230,6 +255,39 @@ def test_a_full_accept_queue_is_a_connect_timeout(stack: Stack) -> None:
     stack.run(main)
 
 
+def test_a_slow_resolver_is_a_connect_timeout_and_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of asyncio's own loop, which asks the resolver in a thread; that of uvloop cannot be slowed down from here."""
+    over, usual = threading.Event(), socket.getaddrinfo
+
+    def slow(host: str, port: int, family: int = 0, kind: int = 0, proto: int = 0, flags: int = 0, **kinds: int) -> Any:
+        if host == "slow.example" and not flags & socket.AI_NUMERICHOST:
+            over.wait(10)
+        return usual(host, port, family, kinds.get("type", kind), proto, flags)
+
+    async def main() -> None:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        ticking = asyncio.create_task(tick())
+        try:
+            async with Http1Client(connect_timeout_s=0.3) as client:
+                with pytest.raises(UpstreamSilent) as silent:
+                    await post(client, URL("http://slow.example:9"))
+        finally:
+            over.set()
+            ticking.cancel()
+        assert silent.value.phase == "connect"
+        assert ticks >= 3, "the loop went on meanwhile"
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    STACKS["http1-asyncio"].run(main)
+
+
 def test_a_tls_handshake_that_nobody_answers_is_a_connect_timeout(stack: Stack) -> None:
     async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter, _nth: int) -> None:
         await reader.read()  # the greeting, until the other side gives up
@@ -277,6 +335,18 @@ def test_tls_is_verified_against_the_context_that_is_handed_in(
             await post(client, url, distrusting)
 
     stack.against(answering(OK, OK), use, tls=certified)
+
+
+def test_a_certificate_out_of_its_time_is_no_connection(stack: Stack, authority: trustme.CA) -> None:
+    ended = datetime.now(UTC) - timedelta(minutes=1)
+    expired = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", not_before=ended - timedelta(days=1), not_after=ended).configure_cert(expired)
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        with pytest.raises(ConnectFailed, match="certificate has expired"):
+            await post(client, url, trusting(authority))
+
+    stack.against(answering(OK), use, tls=expired)
 
 
 def test_a_connection_serves_the_context_it_was_verified_against_and_no_other(

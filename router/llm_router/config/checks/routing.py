@@ -46,6 +46,19 @@ def same_target_retries_fit(draft: Draft) -> Iterator[Finding]:
         yield Finding(path, f"more than maxRetries allows in all: give it at most {failover.max_retries}")
 
 
+def hedging_may_follow_up(draft: Draft) -> Iterator[Finding]:
+    """A second attempt beside the first is one of those that ``maxRetries`` allows."""
+    failover = draft.config.router.failover
+    if failover.enabled and failover.max_retries:
+        return
+    message = "hedging asks a second target, and failover allows none: enable it with a maxRetries of at least 1"
+    if failover.hedging.enabled:
+        yield Finding(("router", "failover", "hedging", "enabled"), message)
+    for i, rule in enumerate(draft.config.rules):
+        if rule.hedge:
+            yield Finding(("rules", i, "hedge"), message)
+
+
 def strategy_has_what_it_needs(draft: Draft) -> Iterator[Finding]:
     router = draft.config.router
     path: Path = ("router", "routingStrategy")

@@ -59,7 +59,7 @@ def rule_names_are_unique(draft: Draft) -> Iterator[Finding]:
 def rules_are_complete(draft: Draft) -> Iterator[Finding]:
     """Every condition and action has the keys of its type, and no others."""
     for i, rule in _judged(draft.config.rules):
-        if not rule.actions and rule.mid_stream is None:
+        if not rule.actions and rule.mid_stream is None and rule.hedge is None:
             yield Finding(("rules", i, "actions"), "missing: say what the rule does, such as route_to_cluster")
         for j, condition in enumerate(rule.conditions):
             also = "value" if condition.type == "header" else ""

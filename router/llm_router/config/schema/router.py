@@ -73,6 +73,17 @@ class Fallback(Base):
 MidStream = Literal["error", "buffer"]
 
 
+class Hedging(Base):
+    """Where a target is slow another one is asked beside it, and who answers first counts. Both are charged for."""
+
+    enabled: Annotated[bool, "Whether requests are hedged. A rule can say otherwise."] = False
+    after: Annotated[
+        Duration | None,
+        "Silence after which another target is asked. Left out, what the target usually takes: the percentile of "
+        "router.latency, to the first token of a stream, to the end of a whole answer; one not measured is waited for.",
+    ] = None
+
+
 class Failover(Base):
     enabled: bool = True
     max_retries: Annotated[int, Meta(ge=0, le=10), "Attempts that may follow the first one."] = 2
@@ -95,6 +106,7 @@ class Failover(Base):
     slow_start: Annotated[
         Pause, "Time over which a busy target that has come back gets its requests again, from a tenth of them to all."
     ] = Seconds(60)
+    hedging: Hedging = Hedging()
     fallback: Annotated[Fallback | None, "The last resort."] = None
 
 

@@ -64,5 +64,6 @@ class Rule(Base):
     name: Annotated[Name, "Unique; answers say rule:NAME."]
     priority: Annotated[int, "Higher goes first; of equals, the one that stands first."] = 0
     conditions: Annotated[tuple[Condition, ...], "All of them must match; a rule without any always does."] = ()
-    actions: Annotated[tuple[Action, ...], "May be left out where the rule has a midStream."] = ()
+    actions: Annotated[tuple[Action, ...], "May be left out where the rule has a midStream or a hedge."] = ()
     mid_stream: Annotated[MidStream | None, "Default: router.failover.midStream."] = None
+    hedge: Annotated[bool | None, "Whether such requests are hedged. Default: router.failover.hedging.enabled."] = None

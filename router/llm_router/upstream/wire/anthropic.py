@@ -20,7 +20,7 @@ from .base import CompleteAnswer, Outgoing
 from .conversation import Call, Conversation, InlineImage, LinkedImage, Part, Result, Text, Tool, read_conversation
 from .failures import error_in, refusal
 from .fields import EVERYBODY_TAKES, hints_left_out, unsupported_field
-from .retry_after import retry_after_s
+from .retry_after import wait_s
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
@@ -72,7 +72,7 @@ class AnthropicWire:
         raise UpstreamBroken("a whole answer came where a stream was asked for")
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
-        return refusal(told_of_anthropic(error_in(body)), status, retry_after_s(headers, self._unix_time()))
+        return refusal(told_of_anthropic(error_in(body)), status, wait_s(status, headers, self._unix_time()))
 
     def unsupported(self, needs: frozenset[str]) -> frozenset[str]:
         return needs & _UNSUPPORTED

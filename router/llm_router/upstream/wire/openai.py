@@ -19,7 +19,7 @@ from ...routing.facts import ChatRequest
 from ...routing.strict_json import encode_object
 from .base import CompleteAnswer, Outgoing, Piece
 from .failures import error_in, refusal, told_of
-from .retry_after import retry_after_s
+from .retry_after import wait_s
 from .usage import from_openai
 
 _CONTENT = ("content", "tool_calls", "reasoning_content", "refusal", "reasoning", "function_call", "audio")
@@ -69,7 +69,7 @@ class OpenAIWire:
         return CompleteAnswer(from_openai(parsed.usage), finish, parsed.model)
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
-        return refusal(told_of(error_in(body)), status, retry_after_s(headers, self._unix_time()))
+        return refusal(told_of(error_in(body)), status, wait_s(status, headers, self._unix_time()))
 
     def unsupported(self, needs: frozenset[str]) -> frozenset[str]:
         return frozenset()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_router.upstream.wire.retry_after import MAX_RETRY_AFTER_S, duration_s, retry_after_s
+from llm_router.upstream.wire.retry_after import MAX_RETRY_AFTER_S, duration_s, limits_reset_s, retry_after_s, wait_s
 
 NOW = 1_763_700_000.0
 
@@ -53,3 +53,48 @@ def test_no_header_breaks_it_or_leaves_the_bounds(headers: dict[str, str]) -> No
 )
 def test_protobuf_durations(text: object, expected: float | None) -> None:
     assert duration_s(text) == expected
+
+
+REQUESTS, TOKENS = "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"
+NO_REQUESTS, NO_TOKENS = {"x-ratelimit-remaining-requests": "0"}, {"x-ratelimit-remaining-tokens": "0"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({REQUESTS: "1s"}, 1.0),
+        ({REQUESTS: "20ms"}, 0.02),
+        ({REQUESTS: "0m6.5s"}, 6.5),
+        ({REQUESTS: "6m0s"}, MAX_RETRY_AFTER_S),
+        ({REQUESTS: "12"}, 12.0),
+        ({REQUESTS: "-1"}, 0.0),
+        ({REQUESTS: "1 s later"}, None),
+        ({REQUESTS: "soon"}, None),
+        ({"x-ratelimit-reset": f"{NOW + 9:.0f}"}, 9.0),
+        ({"x-ratelimit-reset": f"{(NOW + 9) * 1000:.0f}"}, 9.0),
+        ({"anthropic-ratelimit-requests-reset": "2025-11-21T04:40:30Z"}, 30.0),
+        ({"anthropic-ratelimit-requests-reset": "2025-11-21T04:39:30Z"}, 0.0),
+        # Of several limits those count that have nothing left, else the one that is reset first.
+        ({REQUESTS: "1s", TOKENS: "30s"}, 1.0),
+        ({REQUESTS: "1s", TOKENS: "30s"} | NO_TOKENS, 30.0),
+        ({REQUESTS: "1s", TOKENS: "30s"} | NO_REQUESTS, 1.0),
+        ({REQUESTS: "1s", TOKENS: "30s"} | NO_REQUESTS | NO_TOKENS, 30.0),
+    ],
+)
+def test_resets_of_limits(headers: dict[str, str], expected: float | None) -> None:
+    assert limits_reset_s(headers, NOW) == (expected if expected is None else pytest.approx(expected))
+
+
+@given(st.dictionaries(st.sampled_from([REQUESTS, "x-ratelimit-reset", "anthropic-ratelimit-tokens-reset"]), st.text()))
+def test_no_reset_breaks_it_or_leaves_the_bounds(headers: dict[str, str]) -> None:
+    seconds = limits_reset_s(headers, NOW)
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_S
+
+
+def test_limits_count_only_after_a_429_that_says_nothing_else() -> None:
+    headers = {REQUESTS: "7s"} | NO_REQUESTS
+    assert wait_s(429, headers, NOW) == 7.0
+    assert wait_s(429, headers | {"retry-after": "2"}, NOW) == 2.0
+    assert wait_s(503, headers, NOW) is None
+    assert wait_s(503, headers | {"retry-after": "2"}, NOW) == 2.0
