@@ -166,6 +166,24 @@ def test_f3_a_name_that_nobody_has(standins: Standins) -> None:
     assert said["target"] == "openai"
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_a44_a_provider_s_name_that_leads_into_a_private_network(
+    standins: Standins, monkeypatch: pytest.MonkeyPatch, private: bool
+) -> None:
+    """Neither a request nor a health check, with their key, goes there, unless the operator says that it is meant."""
+
+    async def rebound(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    with misbehaving(saying(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n")) as (upstream, url):
+        monkeypatch.setattr("llm_router.upstream.egress._resolved", rebound)
+        scheme = "http" if private else "https"
+        name = f"{scheme}://api.example.com:{url.rpartition(':')[2]}"
+        said = ask(standins, name, stream=False, private=private, healthCheck={"enabled": True})
+        assert said["target"] == "openai"
+        assert (upstream.connections > 0) is private
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_f33_a_redirect_is_not_followed_and_the_key_goes_nowhere(standins: Standins, status: int) -> None:
     elsewhere: list[bytes] = []
