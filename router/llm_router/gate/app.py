@@ -18,7 +18,7 @@ from ..api.rekeying import Rekeying
 from ..api.replay import MemoryReplayStore, ReplayStore
 from ..api.serving import Site, listen, parse_address, serve_sites
 from ..api.signed import Door
-from ..api.tls import renewing, server_context
+from ..api.tls import RenewedTls
 from ..exporter.census import Address, Census, Listed
 from ..exporter.config import MIN_INTERVAL_S
 from ..exporter.pool import Pool, Terms, collecting
@@ -54,7 +54,7 @@ async def serve(
     a check of the types alone lets pass, and for taken addresses.
     """
     check(config)
-    tls = None if config.tls is None else server_context(config.tls)
+    tls = None if config.tls is None else RenewedTls(config.tls)
     metrics = GateMetrics(CollectorRegistry())
     async with contextlib.AsyncExitStack() as stack:
         sock = stack.enter_context(contextlib.closing(listen(*parse_address(config.listen))))
@@ -62,7 +62,6 @@ async def serve(
         client = await stack.enter_async_context(Http1Client(connect_timeout_s=CONNECT_TIMEOUT_S))
         control = await stack.enter_async_context(scrape_client())
         status = await stack.enter_async_context(_status(config, control, unix_time))
-        await stack.enter_async_context(renewing(tls, config.tls))
         verifier = Verifier(
             keys=config.key_bytes, target=config.target, authority=config.authority, not_before=started_at
         )
@@ -80,6 +79,7 @@ async def serve(
                 app=gate.guarded(),
                 socket=sock,
                 tls=tls,
+                on_stranger=lambda: metrics.rejected("client_certificate"),
                 header_timeout_s=config.header_timeout,
                 idle_timeout_s=config.idle_timeout,
             )

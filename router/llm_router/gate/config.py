@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from ..api.serving import parse_address
-from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems
+from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems, tls_problems
 from ..config.checks.state import address_faults, backend_faults
 from ..config.hosts import is_loopback
 from ..config.scalars import Bytes, Count, Duration, Name, Pause, Seconds, Secret, Size, Text
@@ -60,7 +60,7 @@ class GateConfig(Base):
 
 def check(config: GateConfig) -> None:
     """Raises ``ConfigError`` with everything that the types alone do not catch."""
-    problems = [*_addresses(config), *key_problems(config.keys), *_replay(config.replay)]
+    problems = [*_addresses(config), *key_problems(config.keys), *tls_problems(config.tls), *_replay(config.replay)]
     if problems:
         raise ConfigError(problems)
 
