@@ -53,12 +53,12 @@ def test_headers_logs_and_files_are_looked_through(tmp_path: Path) -> None:
         with canaries.watching():
             logger = logging.getLogger("llm_router.test")
             if leak == "log":
-                logger.debug("asked with %s", key)
+                logger.warning("asked with %s", key)
             elif leak == "traceback":
                 try:
                     raise ValueError(key)
                 except ValueError:
-                    logger.debug("it failed", exc_info=True)
+                    logger.warning("it failed", exc_info=True)
         if leak == "header":
             answered(canaries, header=key.encode())
         elif leak == "file":
