@@ -59,8 +59,11 @@ check: .venv/.installed-dev docs  ## lint, types, import rules, shell scripts, g
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@# B104 is ruff's S104, which is judged line by line.
+	$(BIN)/bandit --quiet --severity-level medium --skip B104 --recursive router/llm_router infra models scripts
 	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/llm-router schema | diff - router/router.schema.json || { echo "run: make schema"; exit 1; }
+	$(BIN)/python scripts/sbom.py $(UV) | diff - router/sbom.cdx.json || { echo "run: make schema"; exit 1; }
 
 .PHONY: format
 format: .venv/.installed-dev  ## put the code into the form that check demands
@@ -68,14 +71,20 @@ format: .venv/.installed-dev  ## put the code into the form that check demands
 	$(BIN)/ruff format
 
 .PHONY: schema
-schema: .venv/.installed-dev  ## write anew what is generated: router/router.schema.json, and the charts' copy of the catalogue
+schema: .venv/.installed-dev  ## write anew what is generated: router/router.schema.json, the wheel's SBOM, the charts' copy of the catalogue
 	$(BIN)/llm-router schema > router/router.schema.json.new
 	mv router/router.schema.json.new router/router.schema.json
+	$(BIN)/python scripts/sbom.py $(UV) > router/sbom.cdx.json.new
+	mv router/sbom.cdx.json.new router/sbom.cdx.json
 	cp models/catalog.yaml charts/llm-server/files/catalog.yaml
 
 .PHONY: docs
 docs: .venv/.installed-dev  ## check that links, commands, options and files named in the documents exist
 	$(BIN)/python scripts/check_docs.py
+
+.PHONY: audit
+audit: .venv/.installed-dev  ## ask OSV for known vulnerabilities of what uv.lock names; fails where that cannot be told
+	$(BIN)/python scripts/audit.py $(ARGS)
 
 .PHONY: bench
 bench: .venv/.installed-dev  ## measure CPU time per request beside nginx and a plain Python proxy

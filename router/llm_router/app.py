@@ -17,10 +17,11 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .api.admin import admin_routes
+from .api.admin import admin_routes, guarded_admin
 from .api.application import application, unexpected
+from .api.browsers import judge_keyless
 from .api.errors import guard_body
-from .api.guard import Guard
+from .api.guard import Guard, Refusal
 from .api.health import health_routes
 from .api.metrics import Scrape, metrics_app, metrics_route, own_metrics
 from .api.models import model_routes
@@ -87,9 +88,12 @@ class RouterApp:
         if is_loopback(loaded.config.server.host):
             public.append(metrics_route(scrape))
         chat = ServerErrorMiddleware(ChatDoor(self.generation), handler=unexpected)
-        self.public: ASGIApp = Guard(_ChatFirst(chat, application(public)), render=guard_body)
-        self.admin: ASGIApp = Guard(application(admin_routes(self.generation, self.reload)), render=guard_body)
+        self.public: ASGIApp = Guard(_ChatFirst(chat, application(public)), render=guard_body, judge=self._judge_public)
+        self.admin: ASGIApp = guarded_admin(admin_routes(self.generation, self.reload))
         self.metrics: ASGIApp = metrics_app(scrape)
+
+    def _judge_public(self, scope: Scope) -> Refusal | None:
+        return judge_keyless(scope) if self._generation.keys is None else None
 
     @property
     def loaded(self) -> Loaded:

@@ -18,11 +18,12 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from .api.serving import Site, listen, parse_address, serve_sites
+from .api.tls import RenewedTls
 from .app import RouterApp
 from .config.file_version import file_version
 from .config.load import Loaded
-from .config.schema import Admin, Server, ServerTls
-from .errors import ConfigError, Problem
+from .config.schema import Admin, Server
+from .errors import ConfigError
 from .graph import Surroundings
 from .pricing.ledger import Ledger
 from .pricing.list_prices import PriceBook
@@ -87,7 +88,7 @@ def public_site(app: RouterApp, server: Server, socket: socket.socket) -> Site:
     return Site(
         app=app.public,
         socket=socket,
-        tls=_tls(server.tls),
+        tls=None if server.tls is None else RenewedTls(server.tls, section="server.tls"),
         header_timeout_s=server.header_timeout,
         idle_timeout_s=server.idle_timeout,
         stall_timeout_s=min(Site.stall_timeout_s, server.write_timeout),
@@ -107,17 +108,6 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _tls(files: ServerTls | None) -> ssl.SSLContext | None:
-    if files is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(files.cert_file, files.key_file)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigError([Problem("server.tls", f"cannot load the certificate: {exc}")]) from exc
-    return context
 
 
 class Reloadable(Protocol):

@@ -8,8 +8,10 @@ import pytest
 
 from llm_router.demo.models import Models
 from llm_router.demo.models import tiny_models as make_tiny_models
+from tests.router.canaries import Canaries, joined
 from tests.router.discovery.kube_server import ApiServer, running_api_server
 from tests.router.llama import Llama, running_llama
+from tests.router.processes import Process
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,26 @@ def llama(tiny_models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     with running_api_server(tmp_path_factory.mktemp("kubernetes")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def canaries() -> Iterator[Canaries]:
+    """Looks for the tests' secrets in all that is answered and logged from now on."""
+    watcher = Canaries()
+    with watcher.watching():
+        yield watcher
+
+
+@pytest.fixture(autouse=True)
+def no_secret_gets_out(canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails the test in which one did."""
+
+    def scan(process: Process) -> None:
+        if "llm_router.demo.standins" not in process.command:  # they say at the start which keys they take
+            canaries.scan_file(process.log)
+
+    monkeypatch.setattr(Process, "ended", scan)
+    yield
+    if found := canaries.found.copy():
+        canaries.found.clear()
+        pytest.fail(joined(found))

@@ -75,7 +75,12 @@ class Process:
                 self._popen.wait(grace_s)
             except subprocess.TimeoutExpired:
                 self._popen.kill()
-        return self._popen.wait()
+        code = self._popen.wait()
+        self.ended()
+        return code
+
+    def ended(self) -> None:
+        """Whoever wants to look at what ended programs have said replaces this."""
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ import pytest
 
 from tests.router.edge import in_thread
 from tests.router.ports import free_port
-from tests.router.routers import MODELS, providers, running_router
+from tests.router.routers import MODELS, Running, providers, running_router
 from tests.router.standins import Standins, running_standins
 from tests.router.upstream.raw import Upstream, serving
 
@@ -166,6 +166,24 @@ def test_f3_a_name_that_nobody_has(standins: Standins) -> None:
     assert said["target"] == "openai"
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_a44_a_provider_s_name_that_leads_into_a_private_network(
+    standins: Standins, monkeypatch: pytest.MonkeyPatch, private: bool
+) -> None:
+    """Neither a request nor a health check, with their key, goes there, unless the operator says that it is meant."""
+
+    async def rebound(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    with misbehaving(saying(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n")) as (upstream, url):
+        monkeypatch.setattr("llm_router.upstream.egress._resolved", rebound)
+        scheme = "http" if private else "https"
+        name = f"{scheme}://api.example.com:{url.rpartition(':')[2]}"
+        said = ask(standins, name, stream=False, private=private, healthCheck={"enabled": True})
+        assert said["target"] == "openai"
+        assert (upstream.connections > 0) is private
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_f33_a_redirect_is_not_followed_and_the_key_goes_nowhere(standins: Standins, status: int) -> None:
     elsewhere: list[bytes] = []
@@ -183,3 +201,40 @@ def test_f33_a_redirect_is_not_followed_and_the_key_goes_nowhere(standins: Stand
                 assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
         assert other.connections == 0
     assert elsewhere == []
+
+
+FIELDS = ("api_base", "base_url", "baseUrl", "custom_host", "endpoint", "api_key", "x-portkey-custom-host")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("place", ["body", "extra_body", "header", "query"])
+def test_a41_no_caller_says_where_requests_go(asked: Running, standins: Standins, field: str, place: str) -> None:
+    """What the router does not know goes to the configured target as data, which refuses or ignores it."""
+    standins.clear()
+    elsewhere: list[bytes] = []
+
+    async def note(_writer: asyncio.StreamWriter) -> None:
+        elsewhere.append(b"came")
+
+    with misbehaving(note) as (other, url):
+        body: dict[str, Any] = {"model": MODELS["openai"], "messages": [{"role": "user", "content": "Hi"}]}
+        if place == "body":
+            body[field] = url
+        elif place == "extra_body":
+            body["extra_body"] = {field: url}
+        answer = asked.client.post(
+            "/v1/chat/completions",
+            json=body,
+            headers={field: url} if place == "header" else {},
+            params={field: url} if place == "query" else {},
+        )
+        assert answer.status_code in (200, 400)
+        assert other.connections == 0
+    assert elsewhere == []
+    assert len(standins.openai.requests()) == 1
+
+
+@pytest.fixture(scope="module")
+def asked(standins: Standins) -> Iterator[Running]:
+    with running_router({"externalProviders": providers(standins, "openai")}) as router:
+        yield router

@@ -109,11 +109,11 @@ def sections(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
 
 
 def calls(*names: str) -> Iterator[ast.Call]:
-    """Every call of one of these functions in the package, but for the demo."""
+    """Every call of one of these functions or methods in the package, but for the demo."""
     for path in SOURCE.rglob("*.py"):
         if "demo" not in path.parts:
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in names:
                     yield node
 
 
@@ -220,6 +220,7 @@ def test_every_reason_of_the_gate_is_named() -> None:
     reasons |= {word for node in calls("Refusal") for word in words(node.args[1])}
     given = [keyword for node in calls("Reply") for keyword in node.keywords if keyword.arg == "reason"]
     reasons |= {word for keyword in given for word in words(keyword.value)}
+    reasons |= {word for node in calls("rejected") for word in words(node.args[0])}
     named = re.search(r"^The reasons: (.*)$", (DOCS / "reference" / "metrics.md").read_text(), re.MULTILINE)
     assert named
     assert set(codes(named[1])) == reasons

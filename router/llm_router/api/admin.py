@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from ..config.masked import masked
 from ..config.moments import iso
@@ -17,6 +18,10 @@ from ..errors import ClientError, ConfigError
 from ..execution.generation import Generation
 from ..routing.explain import as_json
 from ..signals.watch import Watch
+from .application import application
+from .browsers import judge_admin
+from .errors import guard_body
+from .guard import Guard
 from .ledger import ledger_routes
 from .limits import limit_routes
 from .metrics import metrics_route, own_metrics
@@ -47,6 +52,11 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
         reload_route(reload),
         metrics_route(own_metrics(generation)),
     ]
+
+
+def guarded_admin(routes: Sequence[BaseRoute]) -> ASGIApp:
+    """``routes`` as the application of an admin listener: for whoever is on this machine, but for no web page."""
+    return Guard(application(routes), render=guard_body, judge=judge_admin)
 
 
 def reload_route(reload: Reload) -> Route:

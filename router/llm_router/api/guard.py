@@ -28,7 +28,8 @@ _LENGTH_DIGITS = 18
 
 
 class Refusal(Struct, frozen=True):
-    """Why a request's framing is refused. ``status`` is 400, 414 or 431; ``code`` is stable."""
+    """Why a request's framing is refused. ``status`` is 400, 414 or 431, for others' ``judge`` 403; ``code`` is
+    stable."""
 
     status: int
     code: str
@@ -44,16 +45,24 @@ def plain_text(refusal: Refusal) -> tuple[bytes, bytes]:
 
 
 class Guard:
-    """ASGI middleware. ``render`` gives errors the shape of the caller's API, ``observe`` sees each refusal."""
+    """ASGI middleware. ``render`` gives errors the shape of the caller's API, ``observe`` sees each refusal, ``judge``
+    is asked about what is well framed."""
 
     def __init__(
-        self, app: ASGIApp, *, render: Render = plain_text, observe: Callable[[Refusal], None] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        render: Render = plain_text,
+        observe: Callable[[Refusal], None] | None = None,
+        judge: Callable[[Scope], Refusal | None] | None = None,
     ) -> None:
-        self._app, self._render, self._observe = app, render, observe
+        self._app, self._render, self._observe, self._judge = app, render, observe, judge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             refusal = _judge_target(scope) or _judge_headers(scope["headers"])
+            if refusal is None and self._judge is not None:
+                refusal = self._judge(scope)
             if refusal is not None:
                 await self._refuse(refusal, send)
                 return

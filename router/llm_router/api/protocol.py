@@ -12,6 +12,8 @@ refuse it (see ``guard``).
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Callable
 from typing import ClassVar
 
 from starlette.types import ASGIApp
@@ -54,6 +56,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._close_in(self.idle_timeout_s)
+        connection = transport.get_extra_info("ssl_object")
+        if connection is not None and not self.admits(connection):
+            self._discarding = True
+            transport.close()
+
+    @staticmethod
+    def admits(_connection: ssl.SSLObject) -> bool:
+        """Whether the client of a TLS connection may speak. Others are closed without an answer, as OpenSSL does with
+        those that it refuses itself."""
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
@@ -182,12 +194,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def bounded_protocol(
-    *, header_timeout_s: float, idle_timeout_s: float, stall_timeout_s: float
+    *,
+    header_timeout_s: float,
+    idle_timeout_s: float,
+    stall_timeout_s: float,
+    admits: Callable[[ssl.SSLObject], bool] = BoundedProtocol.admits,
 ) -> type[BoundedProtocol]:
     """The protocol class for uvicorn's ``http`` setting with these deadlines."""
-    deadlines = {
+    settings = {
         "header_timeout_s": header_timeout_s,
         "idle_timeout_s": idle_timeout_s,
         "stall_timeout_s": stall_timeout_s,
+        "admits": staticmethod(admits),
     }
-    return type("BoundedProtocol", (BoundedProtocol,), deadlines)
+    return type("BoundedProtocol", (BoundedProtocol,), settings)

@@ -15,11 +15,16 @@ class ReplayStoreFull(RouterError):
     """No room to remember another nonce: the request must be refused, not forgotten."""
 
 
-class ReplayStore(Protocol):
-    async def use(self, key: str) -> bool:
-        """Remember ``key`` for ``TTL_S``; whether it was new. Of concurrent calls with one key exactly one is told so.
+class ReplayStoreDown(RouterError):
+    """The store cannot say now whether a nonce was used: the request must be refused."""
 
-        Raises ``ReplayStoreFull``.
+
+class ReplayStore(Protocol):
+    async def use(self, key: str, created: int) -> bool:
+        """Remember ``key`` for ``TTL_S``; whether it was new. Of concurrent calls with one key exactly one is told so.
+        ``created`` is when it was signed, Unix time.
+
+        Raises ``ReplayStoreFull`` and ``ReplayStoreDown``.
         """
         ...
 
@@ -32,7 +37,8 @@ class MemoryReplayStore:
         # All entries live equally long, so the order in which they came is the order in which they expire.
         self._expiry: dict[str, float] = {}
 
-    async def use(self, key: str) -> bool:
+    async def use(self, key: str, created: int = 0) -> bool:
+        """``created`` does not matter: this memory begins with the process, and so does what the process accepts."""
         now = self._clock()
         self._forget_expired(now)
         if key in self._expiry:

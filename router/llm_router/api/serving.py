@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp
 from ..config.hosts import parse_address as parse_address  # whoever serves parses what it serves on
 from ..errors import ConfigError, Problem
 from .protocol import bounded_protocol
+from .tls import RenewedTls
 
 BACKLOG = 2048
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -46,7 +48,9 @@ class Site:
 
     app: ASGIApp
     socket: socket.socket
-    tls: ssl.SSLContext | None = None
+    tls: RenewedTls | None = None
+    on_stranger: Callable[[], None] = lambda: None
+    """Told of each client whose certificate OpenSSL trusts and ``tls`` does not admit."""
     header_timeout_s: float = 10.0
     idle_timeout_s: float = 30.0
     stall_timeout_s: float = 60.0
@@ -118,8 +122,9 @@ def _server(site: Site, drain_s: float) -> _Server:
         header_timeout_s=site.header_timeout_s,
         idle_timeout_s=site.idle_timeout_s,
         stall_timeout_s=site.stall_timeout_s,
+        admits=partial(_admits, site),
     )
-    tls = site.tls
+    context = None if site.tls is None else site.tls.context
     return _Server(
         uvicorn.Config(
             site.app,
@@ -135,9 +140,16 @@ def _server(site: Site, drain_s: float) -> _Server:
             backlog=BACKLOG,
             timeout_keep_alive=math.ceil(site.idle_timeout_s),
             timeout_graceful_shutdown=math.ceil(drain_s),
-            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
         )
     )
+
+
+def _admits(site: Site, connection: ssl.SSLObject) -> bool:
+    admitted = site.tls is None or site.tls.admits(connection)
+    if not admitted:
+        site.on_stranger()
+    return admitted
 
 
 async def _within(limit_s: float, event: asyncio.Event) -> None:

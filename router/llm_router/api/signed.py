@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from ..upstream.signing import Refused, Verified, Verifier
 from .guard import Refusal
 from .reading import BodyTooLarge, BodyTooSlow, announced_bytes, read_body
-from .replay import ReplayStore, ReplayStoreFull
+from .replay import ReplayStore, ReplayStoreDown, ReplayStoreFull
 
 UNREADY_S = 6
 """How long after its start a listener refuses all: a router whose clock is 5 s late may still sign "before the
@@ -47,6 +47,7 @@ _TOO_SLOW = llama_error(408, "invalid_request_error", "The request body did not 
 _TOO_LARGE = llama_error(413, "invalid_request_error", "The request body is too large.")
 _NOT_READY = llama_error(503, "unavailable_error", "The gate has just started and accepts signatures in a moment.")
 _STORE_FULL = llama_error(503, "unavailable_error", "The gate cannot remember more signatures now.")
+_STORE_DOWN = llama_error(503, "unavailable_error", "The gate cannot tell now whether a signature was used before.")
 _ALIVE = b'{"status":"alive"}'
 _READY = b'{"status":"ready"}'
 _DRAINING = b'{"status":"draining"}'
@@ -100,6 +101,8 @@ class Door:
             return Reply(408, _TOO_SLOW, reason="too_slow")
         except ReplayStoreFull:
             return Reply(503, _STORE_FULL, reason="replay_store_full")
+        except ReplayStoreDown:
+            return Reply(503, _STORE_DOWN, reason="replay_store_down")
 
     def _unsigned(self, scope: Scope) -> Reply | None:
         """The answers that need no signature: probes, and "not yet" to everybody."""
@@ -122,7 +125,7 @@ class Door:
         )
         body = await read_body(receive, max_bytes=self._max_body, deadline_s=self._read_timeout_s)
         self._verifier.verify_body(verified, body, self._unix_time())
-        if not await self._replay.use(verified.replay_key):
+        if not await self._replay.use(verified.replay_key, verified.created):
             raise Refused("replayed")
         return Admitted(verified, body)
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
-from ..config.scalars import FilePath, KeyId, Secret
-from ..config.schema import Base
+from ..config.scalars import FilePath, KeyId, Secret, Text
+from ..config.schema import Base, ServerTls
 from ..config.secrets import weakness
 from ..errors import Problem
 from ..upstream.signing import authority_of, decode_secret
 
 
-class ListenerTls(Base):
-    cert_file: Annotated[FilePath, "Certificate chain in PEM."]
-    key_file: Annotated[FilePath, "Private key in PEM."]
+class ListenerTls(ServerTls):
     client_ca_file: Annotated[FilePath | None, "Who may connect: clients with a certificate of these CAs, in PEM."] = (
         None
     )
+    client_names: Annotated[
+        tuple[Text, ...], "Which of them: one of these must be a DNS name or URI of the client's certificate."
+    ] = ()
 
 
 class SigningKey(Base):
@@ -49,6 +50,11 @@ def key_problems(keys: Sequence[SigningKey], section: str = "") -> Iterator[Prob
         if secrets.setdefault(secret, index) != index:
             message = f"{section}keys[{secrets[secret]}] has the same secret: a new key needs a new one"
             yield Problem(f"{path}.secret", message)
+
+
+def tls_problems(tls: ListenerTls | None, section: str = "") -> Iterator[Problem]:
+    if tls is not None and tls.client_names and tls.client_ca_file is None:
+        yield Problem(f"{section}tls.clientNames", "has no meaning without clientCaFile: say whose certificates count")
 
 
 def authority_problems(authority: str, section: str = "") -> Iterator[Problem]:

@@ -1,72 +1,85 @@
-"""TLS of a signed listener: mutual where client CAs are given, renewed without a restart."""
+"""TLS of a listener: mutual where client CAs are given, renewed without a restart."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+import time
+from collections.abc import Callable
+from typing import Any
 
-from ..config.file_version import FileVersion, file_version
+from ..config.file_version import file_version
+from ..config.schema import ServerTls
 from ..errors import ConfigError, Problem
 from .signed_config import ListenerTls
 
-RELOAD_INTERVAL_S = 5.0
+LOOK_INTERVAL_S = 5.0
 
 logger = logging.getLogger("llm_router.tls")
 
 
-def server_context(tls: ListenerTls) -> ssl.SSLContext:
-    """Raises ``ConfigError`` where the files do not make a working context."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        _load(context, tls)
-    except (OSError, ValueError) as error:
-        raise ConfigError([Problem("tls", f"the certificates cannot be used: {error}")]) from error
-    if tls.client_ca_file is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
+class RenewedTls:
+    """Serves each handshake with what the files hold now, all of them together: certificate, key and client CAs.
 
+    ``context`` is the listener's. Files that are broken, or only half written, are left until they change again; open
+    connections go on with what they began with. ``clock`` is monotonic. Raises ``ConfigError`` naming ``section`` where
+    the files do not make a working context at the start.
+    """
 
-async def reload_forever(context: ssl.SSLContext, tls: ListenerTls, interval_s: float = RELOAD_INTERVAL_S) -> None:
-    """Load renewed files into ``context``: new connections get them, open ones go on. Files that are broken, or only
-    half written, are left until they change again. A removed client CA is trusted until the next start."""
-    loaded = _version(tls)
-    while True:
-        await asyncio.sleep(interval_s)
-        version = _version(tls)
-        if version == loaded or version is None:
-            continue
+    def __init__(self, files: ServerTls, *, section: str = "tls", clock: Callable[[], float] = time.monotonic) -> None:
+        self._files, self._clock = files, clock
+        self._client_ca = files.client_ca_file if isinstance(files, ListenerTls) else None
+        self._client_names = frozenset(files.client_names) if isinstance(files, ListenerTls) else frozenset()
+        self._paths = [files.cert_file, files.key_file, *([self._client_ca] if self._client_ca else [])]
+        self._version, self._looked_at = file_version(self._paths), clock()
         try:
-            _load(context, tls)
+            self.context, self._current = self._load(), self._load()
+        except (OSError, ValueError) as error:
+            raise ConfigError([Problem(section, f"the certificates cannot be used: {error}")]) from error
+        self.context.sni_callback = self._choose
+
+    def admits(self, connection: ssl.SSLObject) -> bool:
+        """Whether the client of a finished handshake may speak. A resumed session is not: OpenSSL does not look at its
+        certificate again, so it would outlive the CA that it was trusted by."""
+        if self._client_ca is None:
+            return True
+        if connection.session_reused:
+            return False
+        return not self._client_names or bool(self._client_names & _names(connection.getpeercert() or {}))
+
+    def _choose(self, connection: ssl.SSLObject, _server_name: str | None, _context: ssl.SSLContext) -> None:
+        """Called by OpenSSL in every handshake, with or without a name. Certificates cannot be taken out of a context,
+        so each handshake gets the current one."""
+        if self._clock() - self._looked_at >= LOOK_INTERVAL_S:
+            self._look()
+        connection.context = self._current
+
+    def _look(self) -> None:
+        self._looked_at = self._clock()
+        version = file_version(self._paths)
+        if version is None or version == self._version:
+            return
+        self._version = version
+        try:
+            self._current = self._load()
         except (OSError, ValueError) as error:
             logger.warning("renewed certificates cannot be used, the old ones stay: %s", error)
         else:
             logger.info("renewed certificates are in use")
-        loaded = version
+
+    def _load(self) -> ssl.SSLContext:
+        if self._client_ca is None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        else:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self._client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.num_tickets = 0
+            context.options |= ssl.OP_NO_TICKET
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._files.cert_file, self._files.key_file)
+        return context
 
 
-@contextlib.asynccontextmanager
-async def renewing(context: ssl.SSLContext | None, tls: ListenerTls | None) -> AsyncIterator[None]:
-    """Loads renewed files for as long as it is open."""
-    if context is None or tls is None:
-        yield
-        return
-    task = asyncio.create_task(reload_forever(context, tls))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _load(context: ssl.SSLContext, tls: ListenerTls) -> None:
-    context.load_cert_chain(tls.cert_file, tls.key_file)
-    if tls.client_ca_file is not None:
-        context.load_verify_locations(tls.client_ca_file)
-
-
-def _version(tls: ListenerTls) -> FileVersion | None:
-    return file_version([tls.cert_file, tls.key_file, *([tls.client_ca_file] if tls.client_ca_file else [])])
+def _names(certificate: dict[str, Any]) -> set[str]:
+    """Host names and URIs, as of SPIFFE, that a verified certificate is for."""
+    return {name for kind, name in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI")}

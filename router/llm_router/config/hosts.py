@@ -1,14 +1,19 @@
-"""Judges hosts and URLs that an operator wrote, without resolving anything."""
+"""Judges hosts and URLs that an operator wrote, and the addresses that others resolved them to. It resolves nothing."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?", re.IGNORECASE)
 _ODD_ADDRESS = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
-_METADATA_HOSTS = frozenset({"metadata.google.internal", "fd00:ec2::254"})
+_METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
+# Those that are not link-local: AWS, Google, Alibaba, Oracle, and Azure's, which looks like any public address.
+_METADATA_ADDRESSES = frozenset(
+    map(ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
+)
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_loopback(host: str) -> bool:
@@ -54,16 +59,29 @@ def url_fault(url: str, *, private: bool) -> str | None:
 def host_fault(host: str) -> str | None:
     """What is wrong with a host that requests shall be sent to."""
     address = _address(host)
-    if host.lower().rstrip(".") in _METADATA_HOSTS:
+    if host.lower().rstrip(".") in _METADATA_NAMES:
         return "the cloud's metadata service is no target"
     if address is not None:
-        if address.is_unspecified:
-            return "one listens on this address and sends to none: write 127.0.0.1 for this machine"
-        odd = address.is_link_local or address.is_multicast
-        return "a link-local or multicast address is no target" if odd else None
+        return _never(address)
     if _ODD_ADDRESS.fullmatch(host):
         return "an address must be written as four decimal numbers, such as 10.0.0.1"
     return None if _HOST_NAME.fullmatch(host) else "the host is no host name: write it in ASCII (punycode)"
+
+
+def resolved_fault(host: str, address: str, *, private: bool) -> str | None:
+    """Why nothing may be sent to ``address``, which is what ``host`` of the configuration leads to; ``None`` if it may.
+
+    A name leads to public addresses, ``localhost`` to loopback, and with ``private`` a name may lead to either and into
+    private networks too. An address that was written as one has been judged by then, but for what is never a target.
+    """
+    found = _address(address)
+    if found is None:
+        return "no address"
+    if (fault := _never(found)) is not None:
+        return fault
+    if private or _address(host) is not None or (found.is_loopback and is_loopback(host)):
+        return None
+    return None if _is_public(found) else "no public address: say private: true if that is meant"
 
 
 def _form_fault(url: str, parts: SplitResult) -> str | None:
@@ -78,6 +96,31 @@ def _plain_fault(parts: SplitResult, private: bool) -> str | None:
     if parts.scheme == "http" and not private and not is_loopback(parts.hostname or ""):
         return "plain http is accepted on loopback only: use https, or say private: true for a network of your own"
     return None
+
+
+def _never(address: IPv4Address | IPv6Address) -> str | None:
+    """Why ``address`` is no target, whatever the operator says of it."""
+    address = _carried(address)
+    if address in _METADATA_ADDRESSES:
+        return "the cloud's metadata service is no target"
+    if address.is_unspecified:
+        return "one listens on this address and sends to none: write 127.0.0.1 for this machine"
+    odd = address.is_link_local or address.is_multicast or (isinstance(address, IPv4Address) and address.is_reserved)
+    return "a link-local, multicast or reserved address is no target" if odd else None
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    address = _carried(address)
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False
+    return address.is_global and not address.is_reserved
+
+
+def _carried(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that a translator or tunnel would send to, where ``address`` holds one (RFC 6052, RFC 3056)."""
+    if isinstance(address, IPv4Address):
+        return address
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.sixtofour or address
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -30,7 +30,8 @@ HEALTH_TIMEOUT_S = 5.0
 
 
 class OpenAICompatibleProvider:
-    """Asks ``model`` at ``base_url`` (with or without ``/v1``). Plain http is for loopback, or with ``private=True``.
+    """Asks ``model`` at ``base_url`` (with or without ``/v1``). Plain http is for loopback, or with
+    ``private=True``, which also lets a name lead into a private network.
 
     It opens its connections with the first request and belongs to that event loop; ``aclose`` or the end of ``async
     with`` closes them. A ``client`` that is handed in stays its owner's. Raises ``ValueError`` for a ``base_url`` that
@@ -53,7 +54,7 @@ class OpenAICompatibleProvider:
         if fault := url_fault(base_url, private=private):
             raise ValueError(f"base_url {base_url!r}: {fault}")
         self.name, self.model = name, model
-        self._base_url, self._wire = with_version(base_url, "/v1"), WIRES["openai"]
+        self._base_url, self._wire, self._private = with_version(base_url, "/v1"), WIRES["openai"], private
         self._credentials = self._wire.credentials(api_key) if api_key else ()
         self._timeouts = timeouts or Timeouts()
         self._client, self._clock, self._unix_time = client, clock, unix_time
@@ -102,7 +103,7 @@ class OpenAICompatibleProvider:
                 url=f"{self._base_url}/models",
                 headers=self._credentials,
                 timeout_s=HEALTH_TIMEOUT_S,
-                client=control_plane_client(ssl.create_default_context()),
+                client=control_plane_client(ssl.create_default_context(), private=self._private),
                 unix_time=self._unix_time,
             )
             self._open.push_async_callback(self._health.aclose)
@@ -126,6 +127,7 @@ class OpenAICompatibleProvider:
                 unix_time=self._unix_time,
                 tls=ssl.create_default_context(),
                 credentials=self._credentials,
+                private=self._private,
             )
         return self._sender
 

@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
+from functools import partial
 from socket import socket
 
 from ..api.guard import Guard
 from ..api.serving import Site, listen, parse_address, serve_sites
-from ..api.tls import renewing, server_context
+from ..api.tls import RenewedTls
 from .check import check
 from .config import ExporterConfig
 from .counted import census_of
@@ -102,12 +103,12 @@ async def _sites(
         app = Guard(create_app(figures, metrics_only=True))
         sites.append(Site(app=app, socket=listening(config.metrics, "metrics")))
     if config.status is not None:
-        tls = None if config.status.tls is None else server_context(config.status.tls)
+        tls = None if config.status.tls is None else RenewedTls(config.status.tls, section="status.tls")
         sock = listening(config.status.listen, "status.listen")
         door = door_of(config.pool, config.status, unix_time=unix_time)
         signed = SignedStatus(door, pool.status)
         if load is not None:
             await stack.enter_async_context(rekeying(config, load, door.rekey).running())
-        await stack.enter_async_context(renewing(tls, config.status.tls))
-        sites.append(Site(app=signed.guarded(), socket=sock, tls=tls))
+        stranger = partial(signed.asked.update, ["client_certificate"])
+        sites.append(Site(app=signed.guarded(), socket=sock, tls=tls, on_stranger=stranger))
     return sites

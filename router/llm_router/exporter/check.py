@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from urllib.parse import urlsplit
 
 from ..api.serving import parse_address
-from ..api.signed_config import authority_problems, key_problems
+from ..api.signed_config import authority_problems, key_problems, tls_problems
 from ..config.hosts import is_loopback
 from ..errors import ConfigError, Problem
 from ..upstream.signing import decode_secret
@@ -35,6 +35,7 @@ def _status(config: ExporterConfig) -> Iterator[Problem]:
         yield from _host("status.listen", config.status.listen)
         yield from authority_problems(config.status.authority, "status.")
         yield from key_problems(config.status.keys, "status.")
+        yield from tls_problems(config.status.tls, "status.")
 
 
 def _host(path: str, address: str) -> Generator[Problem, None, str | None]:

@@ -15,18 +15,19 @@ from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from ..api.rekeying import Rekeying
-from ..api.replay import MemoryReplayStore
+from ..api.replay import MemoryReplayStore, ReplayStore
 from ..api.serving import Site, listen, parse_address, serve_sites
 from ..api.signed import Door
-from ..api.tls import renewing, server_context
+from ..api.tls import RenewedTls
 from ..exporter.census import Address, Census, Listed
 from ..exporter.config import MIN_INTERVAL_S
 from ..exporter.pool import Pool, Terms, collecting
 from ..exporter.scrape import LlamaServer, scrape_client
+from ..state.redis_connection import connect
 from ..upstream.client import Client
 from ..upstream.http1 import Http1Client
 from ..upstream.signing import Verifier
-from .config import GateConfig, check
+from .config import GateConfig, Replay, check
 from .forward import Forwarder
 from .gate import Gate, StatusSource
 from .metrics import GateMetrics, metrics_app
@@ -53,7 +54,7 @@ async def serve(
     a check of the types alone lets pass, and for taken addresses.
     """
     check(config)
-    tls = None if config.tls is None else server_context(config.tls)
+    tls = None if config.tls is None else RenewedTls(config.tls)
     metrics = GateMetrics(CollectorRegistry())
     async with contextlib.AsyncExitStack() as stack:
         sock = stack.enter_context(contextlib.closing(listen(*parse_address(config.listen))))
@@ -61,13 +62,13 @@ async def serve(
         client = await stack.enter_async_context(Http1Client(connect_timeout_s=CONNECT_TIMEOUT_S))
         control = await stack.enter_async_context(scrape_client())
         status = await stack.enter_async_context(_status(config, control, unix_time))
-        await stack.enter_async_context(renewing(tls, config.tls))
         verifier = Verifier(
             keys=config.key_bytes, target=config.target, authority=config.authority, not_before=started_at
         )
         if load is not None:
             await stack.enter_async_context(rekeying(config, load, verifier.rekey).running())
-        gate = _gate(config, verifier, client, status, metrics, started_at, unix_time)
+        replay = await stack.enter_async_context(_replay(config.replay, unix_time))
+        gate = _gate(config, verifier, replay, client, status, metrics, started_at, unix_time)
         sites = []
         if config.metrics is not None:
             metrics_sock = listen(*parse_address(config.metrics), path="metrics")
@@ -78,6 +79,7 @@ async def serve(
                 app=gate.guarded(),
                 socket=sock,
                 tls=tls,
+                on_stranger=lambda: metrics.rejected("client_certificate"),
                 header_timeout_s=config.header_timeout,
                 idle_timeout_s=config.idle_timeout,
             )
@@ -104,6 +106,7 @@ def rekeying(
 def _gate(
     config: GateConfig,
     verifier: Verifier,
+    replay: ReplayStore,
     client: Client,
     status: StatusSource,
     metrics: GateMetrics,
@@ -112,7 +115,7 @@ def _gate(
 ) -> Gate:
     door = Door(
         verifier=verifier,
-        replay=MemoryReplayStore(max_entries=config.replay.max_entries, clock=time.monotonic),
+        replay=replay,
         started_at=started_at,
         unix_time=unix_time,
         max_body=config.max_body,
@@ -120,6 +123,19 @@ def _gate(
     )
     forwarder = Forwarder(client=client, upstream=config.upstream, api_key=config.upstream_api_key)
     return Gate(door=door, forwarder=forwarder, status=status, metrics=metrics)
+
+
+@contextlib.asynccontextmanager
+async def _replay(settings: Replay, unix_time: Callable[[], float]) -> AsyncIterator[ReplayStore]:
+    if settings.backend == "memory":
+        yield MemoryReplayStore(max_entries=settings.max_entries, clock=time.monotonic)
+        return
+    async with connect(settings, "replay") as redis:
+        from ..api.shared_replay import RedisReplayStore  # only now is it known that its library is there
+
+        store = RedisReplayStore(redis, timeout_s=settings.timeout, unix_time=unix_time)
+        await store.begin()
+        yield store
 
 
 @contextlib.asynccontextmanager

@@ -9,17 +9,21 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from ..api.serving import parse_address
-from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems
+from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems, tls_problems
+from ..config.checks.state import address_faults, backend_faults
 from ..config.hosts import is_loopback
 from ..config.scalars import Bytes, Count, Duration, Name, Pause, Seconds, Secret, Size, Text
-from ..config.schema import Base
+from ..config.schema import Base, RedisServer
 from ..errors import ConfigError, Problem
 
 
-class Replay(Base):
-    backend: Annotated[Literal["memory", "redis"], "Where used nonces are kept. redis is not yet available."] = "memory"
-    url: Annotated[Secret | None, "URL of the shared store, for redis."] = None
-    max_entries: Annotated[Count, "Nonces kept at once; when they are full, requests are answered 503."] = 100_000
+class Replay(RedisServer, kw_only=True):
+    backend: Annotated[
+        Literal["memory", "redis"], "Where used nonces are kept: memory is for one gate, redis for those of a pool."
+    ] = "memory"
+    max_entries: Annotated[Count, "Nonces kept in memory at once; when they are full, requests are answered 503."] = (
+        100_000
+    )
 
 
 class GateConfig(Base):
@@ -56,10 +60,7 @@ class GateConfig(Base):
 
 def check(config: GateConfig) -> None:
     """Raises ``ConfigError`` with everything that the types alone do not catch."""
-    problems = [*_addresses(config), *key_problems(config.keys)]
-    if config.replay.backend == "redis":
-        message = "redis is not yet available: use memory, and one gate process for each llama-server"
-        problems.append(Problem("replay.backend", message))
+    problems = [*_addresses(config), *key_problems(config.keys), *tls_problems(config.tls), *_replay(config.replay)]
     if problems:
         raise ConfigError(problems)
 
@@ -76,6 +77,11 @@ def _addresses(config: GateConfig) -> Iterator[Problem]:
     if config.status_url is not None and not _loopback_url(config.status_url):
         yield Problem("statusUrl", "must be a URL on this host's loopback, like http://127.0.0.1:9402/cluster/status")
     yield from authority_problems(config.authority)
+
+
+def _replay(replay: Replay) -> Iterator[Problem]:
+    for path, message in (*backend_faults(replay, replay.backend), *address_faults(replay)):
+        yield Problem(".".join(("replay", *path)), message)
 
 
 def _loopback_url(url: str) -> bool:

@@ -26,6 +26,9 @@ from .surroundings import Surroundings
 
 @dataclass(frozen=True, slots=True)
 class ClusterOwner:
+    """A cluster is its operator's own: its name may lead into a private network. What keeps a name server from leading
+    it elsewhere is TLS, without which ``private: true`` must be said."""
+
     cluster: Cluster
     tls: ssl.SSLContext | None
     signer: Signer | None
@@ -42,6 +45,7 @@ class ClusterOwner:
             credentials=self._credentials(WIRES["llama.cpp"]),
             signer=self.signer,
             tls=self.tls or around.tls,
+            private=True,
         )
 
     def watch(self, board: Board, rents: Rents, config: Config, around: Surroundings) -> Watch:
@@ -52,7 +56,7 @@ class ClusterOwner:
             source = StatusPoll(
                 endpoint=self.cluster.endpoint,
                 signer=self.signer,
-                client=control_plane_client(self.tls or around.tls),
+                client=control_plane_client(self.tls or around.tls, private=True),
                 unix_time=around.unix_time,
             )
         else:
@@ -60,7 +64,7 @@ class ClusterOwner:
                 url=_health_url(self.cluster),
                 headers=self._credentials(WIRES["llama.cpp"]),
                 timeout_s=5.0,
-                client=control_plane_client(self.tls or around.tls),
+                client=control_plane_client(self.tls or around.tls, private=True),
                 unix_time=around.unix_time,
             )
         return ClusterWatch(
@@ -96,6 +100,7 @@ class ProviderOwner:
             unix_time=around.unix_time,
             credentials=self._headers(WIRES[target.wire]),
             tls=around.tls,
+            private=self.provider.private,
         )
 
     def watch(self, board: Board, _rents: Rents, config: Config, around: Surroundings) -> Watch:
@@ -107,7 +112,7 @@ class ProviderOwner:
                 url=health_url(self.provider),
                 headers=self._headers(WIRES[kind.wire]) + kind.health_headers,
                 timeout_s=settings.timeout,
-                client=control_plane_client(around.tls),
+                client=control_plane_client(around.tls, private=self.provider.private),
                 unix_time=around.unix_time,
             )
         return ProviderWatch(self.provider, check, board, around.metrics, config.router.health_check_interval)

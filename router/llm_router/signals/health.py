@@ -15,6 +15,7 @@ import httpx
 from msgspec import Struct
 
 from ..model import Health
+from .judging import JudgingTransport
 
 UNHEALTHY_AFTER = 2
 NOBODY_BEHIND = frozenset({502, 503, 504})
@@ -112,6 +113,8 @@ class NeverHealthy:
         return
 
 
-def control_plane_client(tls: ssl.SSLContext) -> httpx.AsyncClient:
-    """The HTTP client of health, status and discovery: no redirects, no proxies from the environment."""
-    return httpx.AsyncClient(follow_redirects=False, trust_env=False, verify=tls)
+def control_plane_client(tls: ssl.SSLContext, *, private: bool = False) -> httpx.AsyncClient:
+    """The HTTP client of health and status: no redirects, no proxies from the environment, and to no address that the
+    data path would not connect to. ``private`` as for ``upstream.client.Client``."""
+    transport = JudgingTransport(httpx.AsyncHTTPTransport(verify=tls, trust_env=False), private=private)
+    return httpx.AsyncClient(follow_redirects=False, trust_env=False, transport=transport)

@@ -20,8 +20,9 @@ CONNECT_S = 1.0
 """For a new connection, TLS included: longer than a question may take, and only whoever asks first waits for it."""
 
 
-def connect(server: RedisServer) -> Redis:
-    """A client with a pool of its own, not yet connected; close it with ``aclose``.
+def connect(server: RedisServer, section: str = "state") -> Redis:
+    """A client with a pool of its own, not yet connected; close it with ``aclose``. ``section`` is where the
+    configuration has ``server``.
 
     Raises ``ConfigError`` where the library is not installed or the address makes no sense to it.
     """
@@ -31,7 +32,7 @@ def connect(server: RedisServer) -> Redis:
         from redis.backoff import NoBackoff
     except ImportError as error:
         message = "Redis needs its client: pip install 'multicloud-llm-router[redis]'"
-        raise ConfigError([Problem("state.backend", message)]) from error
+        raise ConfigError([Problem(f"{section}.backend", message)]) from error
     wait_s = float(server.timeout)
     try:
         pool = BlockingConnectionPool.from_url(
@@ -44,7 +45,7 @@ def connect(server: RedisServer) -> Redis:
             **_options(server),
         )
     except ValueError as error:
-        raise ConfigError([Problem("state.url", f"no address of a Redis: {error}")]) from error
+        raise ConfigError([Problem(f"{section}.url", f"no address of a Redis: {error}")]) from error
     return Redis.from_pool(pool)
 
 

@@ -19,7 +19,9 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from ..config.hosts import resolved_fault
 from ..errors import AttemptFailed, ConnectFailed, UpstreamBroken, UpstreamReset, UpstreamSilent
+from .egress import Forbidden
 
 KEEP_ALIVE_S = 4.0
 """Below the 5 s after which llama.cpp's server closes an idle connection."""
@@ -66,9 +68,13 @@ async def read_whole(answer: Answer, max_bytes: int) -> bytes:
 
 
 class Client(Protocol):
-    """Sends requests to upstreams."""
+    """Sends requests to upstreams. ``private`` says that the URL's name may lead into a private network or to this
+    machine; otherwise only a public address is connected to, and to what is never a target nobody is
+    (``config.hosts.resolved_fault``)."""
 
-    async def send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer: ...
+    async def send(
+        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext, *, private: bool = False
+    ) -> Answer: ...
 
 
 class _AiohttpAnswer:
@@ -110,10 +116,10 @@ class _AiohttpAnswer:
 class _Sending:
     """One request on its way out. ``fresh``: a connection had to be opened for it."""
 
-    __slots__ = ("fresh",)
+    __slots__ = ("fresh", "host", "private")
 
-    def __init__(self) -> None:
-        self.fresh = False
+    def __init__(self, host: str, *, private: bool) -> None:
+        self.host, self.private, self.fresh = host, private, False
 
 
 # aiohttp asks a socket factory with nothing but the address. Its tracing would say more, at 20 µs of CPU a request.
@@ -121,8 +127,11 @@ _sending: ContextVar[_Sending] = ContextVar("_sending")
 
 
 def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    _sending.get().fresh = True
-    family, kind, protocol, *_ = address
+    sending = _sending.get()
+    sending.fresh = True
+    family, kind, protocol, _name, (ip, *_rest) = address
+    if (fault := resolved_fault(sending.host, str(ip), private=sending.private)) is not None:
+        raise Forbidden(f"{sending.host} is {ip}: {fault}")
     return socket.socket(family, kind, protocol)
 
 
@@ -156,8 +165,10 @@ class AiohttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer:
-        sending = _Sending()
+    async def send(
+        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext, *, private: bool = False
+    ) -> Answer:
+        sending = _Sending(url.raw_host or "", private=private)
         _sending.set(sending)
         try:
             return await self._send(method, url, headers, body, tls)

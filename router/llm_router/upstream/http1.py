@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
-import itertools
 import os
-import socket
 import ssl
 import time
-from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +20,7 @@ from yarl import URL
 
 from ..errors import ConnectFailed, RouterFull, UpstreamReset, UpstreamSilent
 from .client import KEEP_ALIVE_S, Answer, Headers
+from .egress import permitted_addresses
 from .http1_connection import Connection, Key
 
 NEXT_ADDRESS_S = 0.25
@@ -58,12 +56,14 @@ class Http1Client:
         if pool is not None:
             await pool.close()
 
-    async def send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer:
+    async def send(
+        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext, *, private: bool = False
+    ) -> Answer:
         """As ``Client`` promises. Raises ``ValueError`` for what cannot be written as one HTTP request."""
         pool = self._pool
         if pool is None:
             raise RuntimeError("the client is not open: use it as an async context manager")
-        key = _key(url, tls)
+        key = _key(url, tls, private)
         head = request_head(method, url, headers, len(body))
         bodiless = method == "HEAD"
         kept = pool.take(key)
@@ -76,7 +76,7 @@ class Http1Client:
         return await connection.ask(head, body, bodiless=bodiless)
 
     async def _connect(self, key: Key, pool: Pool) -> Connection:
-        host, port, tls = key
+        host, port, tls, private = key
         loop = asyncio.get_running_loop()
 
         async def connect(address: str) -> Connection:
@@ -91,7 +91,7 @@ class Http1Client:
 
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                addresses = await _addresses(host, port)
+                addresses = await permitted_addresses(host, port, private=private)
                 if len(addresses) == 1:
                     return await connect(addresses[0])
                 return await _first([functools.partial(connect, address) for address in addresses])
@@ -197,22 +197,11 @@ def _out_of_descriptors() -> bool:
     return False
 
 
-def _key(url: URL, tls: ssl.SSLContext) -> Key:
+def _key(url: URL, tls: ssl.SSLContext, private: bool) -> Key:
     host, port = url.raw_host, url.port
     if not host or port is None or url.scheme not in ("http", "https"):
         raise ValueError(f"{url!r} is not an http or https URL with a host")
-    return host, port, tls if url.scheme == "https" else None
-
-
-async def _addresses(host: str, port: int) -> list[str]:
-    """In the order in which to try them: as the resolver prefers them, but the families in turn."""
-    try:
-        # An address needs no resolver, whose threads may all be waiting for somebody else's name server.
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    nth_of_family: defaultdict[int, Iterator[int]] = defaultdict(itertools.count)
-    return [str(address[0]) for family, *_, address in sorted(found, key=lambda info: next(nth_of_family[info[0]]))]
+    return host, port, tls if url.scheme == "https" else None, private
 
 
 async def _first(attempts: Sequence[Callable[[], Coroutine[Any, Any, Connection]]]) -> Connection:

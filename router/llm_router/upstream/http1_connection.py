@@ -28,8 +28,9 @@ ONE_WRITE_BYTES = 64 * 1024
 WRITE_BYTES = 256 * 1024
 """A larger one follows in pieces of this size, each when there is room for it."""
 
-Key = tuple[str, int, ssl.SSLContext | None]
-"""Host, port, and what TLS is verified against, ``None`` for plain HTTP: whom a connection may be used for."""
+Key = tuple[str, int, ssl.SSLContext | None, bool]
+"""Host, port, what TLS is verified against, ``None`` for plain HTTP, and whether the host may be one of a private
+network: whom a connection may be used for."""
 
 RawHeaders = list[tuple[bytes, bytes]]
 

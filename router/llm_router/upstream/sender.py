@@ -23,7 +23,8 @@ class Sender:
     """Sends chat requests to one target.
 
     ``credentials`` are fixed headers (bearer, API key, the operator's own); ``signer`` signs each request instead, in
-    profile ``llmr1``. ``base_url`` ends in its version path. ``unix_time`` is a wall clock in seconds.
+    profile ``llmr1``. ``base_url`` ends in its version path; ``private`` says that its name may lead into a private
+    network. ``unix_time`` is a wall clock in seconds.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class Sender:
         tls: ssl.SSLContext,
         credentials: Headers = (),
         signer: Signer | None = None,
+        private: bool = False,
     ) -> None:
         self.target, self.wire = target, wire
-        self._base, self._client, self._tls = base_url, client, tls
+        self._base, self._client, self._tls, self._private = base_url, client, tls, private
         self._headers = _FIXED + credentials
         self._signer, self._unix_time = signer, unix_time
         self._urls: dict[str, URL] = {}
@@ -65,7 +67,7 @@ class Sender:
             )
         else:
             headers += (("x-request-id", request_id),)
-        return await self._client.send("POST", url, headers, outgoing.body, self._tls)
+        return await self._client.send("POST", url, headers, outgoing.body, self._tls, private=self._private)
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
         """The wire's understanding of an error answer; a credential of ours that it quotes is masked."""

@@ -174,6 +174,7 @@ class Verified(Struct, frozen=True, kw_only=True):
     request_id: str
     content_type: bytes
     content_digest: bytes
+    created: int
     expires: int
 
     @property
@@ -214,8 +215,8 @@ class Verifier:
             raise Refused("malformed")
         if _REQUEST_ID_BYTES.fullmatch(request_id) is None:
             raise Refused("malformed")
-        expires = int(params[3])
-        self._check_times(int(params[2]), expires, int(now))
+        created, expires = int(params[2]), int(params[3])
+        self._check_times(created, expires, int(now))
         if _text(found, b"x-llmr-target") != self._target:
             raise Refused("target")
         base = self._base(method, path, query, found, params[1])
@@ -230,6 +231,7 @@ class Verifier:
             request_id=request_id.decode(),
             content_type=found[b"content-type"],
             content_digest=digest,
+            created=created,
             expires=expires,
         )
 

@@ -7,9 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from ..api.application import application
-from ..api.errors import guard_body
-from ..api.guard import Guard
+from ..api.admin import guarded_admin
 from ..api.metrics import metrics_app
 from ..api.serving import Site, Stopping, listen, serve_sites, stopped_by_signals
 from ..config.load import parse
@@ -42,7 +40,7 @@ async def serve_workers(path: str, env: Mapping[str, str], say: Callable[[str], 
             say(f"llm-router serves on {where}, with {server.workers} workers ({pids})")
 
         front = [
-            Site(app=Guard(application(admin_routes(crew, time.time)), render=guard_body), socket=own),
+            Site(app=guarded_admin(admin_routes(crew, time.time)), socket=own),
             *metrics_site(metrics_app(crew.scrape), admin),
         ]
         await _until_it_ends(crew, front, stopping, all_serve, reloads)

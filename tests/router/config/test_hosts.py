@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_router.config.hosts import host_fault, is_loopback, url_fault
+from llm_router.config.hosts import host_fault, is_loopback, resolved_fault, url_fault
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,13 @@ def test_endpoints_that_nobody_can_mean(url: str) -> None:
         "::ffff:169.254.169.254",
         "fe80::1",
         "fd00:ec2::254",
+        "fd20:ce::254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "240.0.0.1",
+        "255.255.255.255",
         "metadata.google.internal",
         "Metadata.Google.Internal.",
         *ANY_INTERFACE[1:],
@@ -101,3 +108,62 @@ def test_metadata_services_and_disguised_addresses_are_no_targets(host: str) -> 
 @pytest.mark.parametrize("host", ANY_INTERFACE[1:])
 def test_where_one_listens_nobody_can_be_asked(host: str) -> None:
     assert "write 127.0.0.1" in (host_fault(host) or "")
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_a_name_may_lead_to_any_public_address(address: str) -> None:
+    assert resolved_fault("api.example.com", address, private=False) is None
+
+
+PRIVATE = [
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "127.0.0.1",
+    "::1",
+    "fd00::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::a00:1",
+    "2002:a00:1::1",
+    "fec0::1",
+    "198.18.0.1",
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_name_leads_into_a_private_network_only_where_that_is_meant(address: str) -> None:
+    assert "private: true" in (resolved_fault("api.example.com", address, private=False) or "")
+    assert resolved_fault("api.example.com", address, private=True) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "168.63.129.16",
+        "224.0.0.1",
+        "255.255.255.255",
+        "nonsense",
+        *ANY_INTERFACE[1:],
+    ],
+)
+@pytest.mark.parametrize("host", ["api.example.com", "localhost"])
+def test_no_name_leads_to_a_metadata_service_or_nowhere(address: str, host: str) -> None:
+    for private in (False, True):
+        assert resolved_fault(host, address, private=private) is not None
+
+
+def test_localhost_leads_to_this_machine_and_nowhere_else() -> None:
+    assert resolved_fault("localhost", "127.0.0.1", private=False) is None
+    assert resolved_fault("localhost.", "::1", private=False) is None
+    assert resolved_fault("localhost", "10.0.0.1", private=False) is not None
+
+
+def test_an_address_that_the_operator_wrote_is_meant() -> None:
+    assert resolved_fault("10.0.0.1", "10.0.0.1", private=False) is None
+    assert resolved_fault("127.1", "127.0.0.1", private=False) is not None

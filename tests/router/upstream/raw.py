@@ -107,17 +107,31 @@ async def request(reader: asyncio.StreamReader) -> bytes:
     return found
 
 
-async def post(client: Client, url: URL, tls: ssl.SSLContext | None = None) -> Answer:
-    return await client.send("POST", url, (("x-a", "1"),), b"{}", tls or SYSTEM)
+async def post(client: Client, url: URL, tls: ssl.SSLContext | None = None, *, private: bool = False) -> Answer:
+    return await client.send("POST", url, (("x-a", "1"),), b"{}", tls or SYSTEM, private=private)
 
 
-async def fetch(client: Client, url: URL, tls: ssl.SSLContext | None = None) -> bytes:
+async def fetch(client: Client, url: URL, tls: ssl.SSLContext | None = None, *, private: bool = False) -> bytes:
     """The whole body of the answer to ``post``."""
-    answer = await post(client, url, tls)
+    answer = await post(client, url, tls, private=private)
     try:
         return await answer.read()
     finally:
         answer.close()
+
+
+class Resolving(asyncio.SelectorEventLoop):
+    """An event loop whose resolver knows every name by the same addresses. ``asked`` are the names in their order."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__()
+        self.addresses: tuple[str, ...] = addresses
+        self.asked: list[str] = []
+
+    async def getaddrinfo(self, host: Any, port: Any, **_kwargs: Any) -> Any:
+        self.asked.append(host)
+        kind = socket.SOCK_STREAM
+        return [info for address in self.addresses for info in socket.getaddrinfo(address, port, type=kind)]
 
 
 def answering(*answers: bytes) -> Serve:

@@ -113,7 +113,7 @@ class ClusterTemplate(Base):
     weight: Annotated[Whole, "Share of the strategy weighted and of load_balance; 0 takes no turns."] = 1
     rate_limit: Annotated[RateLimit | None, "Above it others are asked."] = None
     budget: Annotated[Budget | None, "Above it others are asked. Its cost must be known."] = None
-    private: Annotated[bool, "Allow plain http and private addresses."] = False
+    private: Annotated[bool, "Allow plain http. A cluster's name may lead into a private network in any case."] = False
 
 
 class Cluster(ClusterTemplate, kw_only=True):
@@ -188,4 +188,4 @@ class Provider(Base):
     project_id: Annotated[str | None, "Vertex. Not yet available."] = None
     location: Annotated[str | None, "Vertex. Not yet available."] = None
     credentials_file: Annotated[str | None, "Vertex. Not yet available."] = None
-    private: Annotated[bool, "Allow plain http and private addresses."] = False
+    private: Annotated[bool, "Allow plain http, and a name that leads into a private network."] = False

@@ -1,0 +1,86 @@
+"""Which signatures have been used already, remembered in Redis for all gates of a pool.
+
+It fails closed: while Redis does not answer, or cannot know what was used a moment ago, nobody is let in. A Redis that
+comes back empty has forgotten, so what was signed before it began to remember does not count. What it cannot tell is a
+failover to a replica that had not received the last nonces yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from redis.exceptions import RedisError
+
+from ..state.asking import within
+from ..telemetry.trouble import Trouble
+from ..upstream.signing import SKEW_S
+from .replay import TTL_S, ReplayStoreDown
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+PREFIX = "{llmr-used}:"
+"""In braces, so that a cluster of Redis keeps all of them in one slot: they are looked at together."""
+
+_USE = """
+redis.call('SET', KEYS[2], ARGV[2], 'NX')
+local is_new = redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1])
+return {is_new and 1 or 0, redis.call('GET', KEYS[2])}
+"""
+
+T = TypeVar("T")
+logger = logging.getLogger("llm_router.gate")
+
+
+class RedisReplayStore:
+    """A ``ReplayStore``. ``unix_time`` is the clock that signatures are judged by; ``client`` stays its owner's."""
+
+    def __init__(self, client: Redis, *, timeout_s: float, unix_time: Callable[[], float]) -> None:
+        self._client, self._timeout_s, self._unix_time = client, timeout_s, unix_time
+        self._use = client.register_script(_USE)
+        self._keeps = False
+        self._trouble = Trouble(logger, "the replay store answers again")
+
+    async def begin(self) -> None:
+        """Remember from now on. Where Redis does not answer yet, it is from the first request on that it does."""
+        with contextlib.suppress(ReplayStoreDown):
+            await self._look()
+            await self._ask("begin")
+
+    async def use(self, key: str, created: int) -> bool:
+        """Raises ``ReplayStoreDown`` soon after the timeout at the latest, and for what was signed before this memory
+        began."""
+        if not self._keeps:
+            await self._look()
+        is_new, since = await self._ask(key)
+        if created <= since + SKEW_S:
+            raise ReplayStoreDown("what was signed before the replay store began to remember may have been used")
+        return is_new
+
+    async def _look(self) -> None:
+        """Whether this Redis keeps what it is told, or forgets some of it to make room."""
+        memory = await self._answer(self._client.info("memory"))
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if memory.get("maxmemory") and policy != "noeviction":
+            raise self._down(f"this Redis forgets nonces to make room (maxmemory-policy {policy}): set noeviction")
+        self._keeps = True
+        self._trouble.ends()
+
+    async def _ask(self, key: str) -> tuple[bool, int]:
+        asked = self._use(keys=[PREFIX + key, PREFIX + "since"], args=[int(TTL_S * 1000), int(self._unix_time())])
+        is_new, since = await self._answer(asked)
+        return bool(is_new), int(since)
+
+    async def _answer(self, asked: Awaitable[T]) -> T:
+        try:
+            return await within(self._timeout_s, asked)
+        except (OSError, TimeoutError, RedisError) as error:
+            raise self._down(f"Redis does not answer ({type(error).__name__})") from error
+
+    def _down(self, why: str) -> ReplayStoreDown:
+        self._keeps = False  # who answers next may be another one
+        self._trouble.is_(f"the replay store cannot be used, every request is refused: {why}")
+        return ReplayStoreDown(why)

@@ -1,0 +1,97 @@
+"""The secrets that the tests use, looked for in every byte that the suite captures: what listeners answer, what is
+logged, and what programs print."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from llm_router.api.guard import Guard
+
+KEPT = 256
+"""More than the longest of them: an answer may be cut anywhere."""
+
+SECRETS = (
+    *(f"sk-standin-{name}" for name in ("openai", "anthropic", "gemini")),
+    "sk-only-for-the-primary",
+    "sk-canary",
+    base64.b64encode(bytes(range(32))).decode(),  # the gates' key, as it is configured
+    base64.b64encode(bytes(range(32, 64))).decode(),  # the next one
+    repr(bytes(range(32)))[2:-1],
+)
+_ANY = re.compile("|".join([*map(re.escape, SECRETS), r"llmr_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}"]).encode())
+"""And every API key of a caller, whatever it is."""
+
+
+@dataclass
+class Canaries:
+    """``found`` says where a secret got out, and into what."""
+
+    found: list[str] = field(default_factory=list)
+    scanned_bytes: int = 0
+
+    def scan(self, data: bytes, where: str) -> None:
+        self.scanned_bytes += len(data)
+        for match in _ANY.finditer(data):
+            before, after = data[max(0, match.start() - 60) : match.start()], data[match.end() : match.end() + 20]
+            self.found.append(f"{before!r} {match[0][:12]!r}… {after!r} in {where}")
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """What listeners in this process answer and what is logged here."""
+        handler, logger = _Handler(self), logging.getLogger("llm_router")
+        answer = Guard.__call__
+
+        async def scanned(guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
+            await answer(guard, scope, receive, self._scanning(scope, send))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Guard, "__call__", scanned)
+            logger.addHandler(handler)
+            try:
+                yield
+            finally:
+                logger.removeHandler(handler)
+
+    def _scanning(self, scope: Scope, send: Send) -> Send:
+        kept = b""
+        where = f"the answer to {scope.get('method')} {scope.get('path')}"
+
+        async def scanning(message: Message) -> None:
+            nonlocal kept
+            if message["type"] == "http.response.start":
+                self.scan(b"\n".join(name + b": " + value for name, value in message.get("headers", ())), where)
+            else:
+                kept += message.get("body", b"")
+                self.scan(kept, where)
+                kept = kept[-KEPT:]
+            await send(message)
+
+        return scanning
+
+    def scan_file(self, path: Path) -> None:
+        if path.is_file():
+            self.scan(path.read_bytes(), f"what a program said ({path.name})")
+
+
+class _Handler(logging.Handler):
+    def __init__(self, canaries: Canaries) -> None:
+        super().__init__(logging.DEBUG)
+        self._canaries = canaries
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.name.startswith("llm_router.demo"):
+            text = logging.Formatter().format(record)  # with the traceback, where there is one
+            self._canaries.scan(text.encode(errors="replace"), f"the log of {record.name}")
+
+
+def joined(findings: Iterable[str]) -> str:
+    return "a secret got out:\n" + "\n".join(findings)

@@ -1,0 +1,231 @@
+"""Gates of one pool that share their replay store in a real Redis: a signature counts once for all of them, and without
+a store that remembers nobody is let in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from llm_router.api.replay import TTL_S
+from llm_router.api.shared_replay import PREFIX, RedisReplayStore
+from llm_router.config.scalars import Seconds, Secret
+from llm_router.config.schema import RedisServer as Settings
+from llm_router.gate.config import Replay
+from llm_router.state.redis_connection import connect
+from tests.router.edge import run
+from tests.router.gate.surroundings import CHAT, Clock, Router, gate, says_ok, upstream
+from tests.router.gate.test_app import chat, config, running
+from tests.router.redis_server import RedisServer, running_redis
+
+BODY = b'{"model":"tiny","messages":[]}'
+TIMEOUT_S = 0.5
+HANG_S = 5.0
+OLD_S = 60
+"""How long the memory of the shared store has lasted when the gates of a test begin."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with running_redis(tmp_path / "redis") as running:
+        yield running
+        running.process.send(signal.SIGCONT)
+
+
+@contextlib.asynccontextmanager
+async def store(server: RedisServer, *, since_s: float = OLD_S) -> AsyncIterator[RedisReplayStore]:
+    """One gate's view of the shared store, which has remembered for ``since_s``."""
+    clock = Clock()
+    settings = Settings(url=Secret(server.url), timeout=Seconds(TIMEOUT_S))
+    async with connect(settings) as client:
+        clock.now -= since_s
+        shared = RedisReplayStore(client, timeout_s=TIMEOUT_S, unix_time=clock)
+        await shared.begin()
+        clock.now += since_s
+        yield shared
+
+
+@contextlib.asynccontextmanager
+async def pool(server: RedisServer, *, since_s: float = OLD_S) -> AsyncIterator[tuple[Router, Router]]:
+    """Two gates of one pool, each with a connection of its own to Redis."""
+    async with (
+        upstream(says_ok) as behind,
+        store(server, since_s=since_s) as one,
+        store(server, since_s=since_s) as two,
+        gate(behind.url, replay=one) as first,
+        gate(behind.url, replay=two) as second,
+    ):
+        yield first, second
+
+
+def test_a_signature_that_one_gate_has_taken_is_refused_by_the_other(server: RedisServer) -> None:
+    async def scenario() -> tuple[list[int], float]:
+        async with pool(server) as (first, second):
+            data = first.raw("POST", CHAT, BODY)
+            again = second.raw("POST", CHAT, BODY)
+            asked = [(first, data), (second, data), (first, data), (second, again), (first, again)]
+            return [(await one.send(what)).status for one, what in asked], second.rejected("replayed")
+
+    assert run(scenario()) == ([200, 401, 401, 200, 401], 1)
+
+
+def test_of_fifty_concurrent_copies_at_both_gates_exactly_one_is_answered(server: RedisServer) -> None:
+    async def scenario() -> list[int]:
+        async with pool(server) as gates:
+            data = gates[0].raw("POST", CHAT, BODY)
+            replies = await asyncio.gather(*(gates[n % 2].send(data) for n in range(50)))
+            return sorted(reply.status for reply in replies)
+
+    assert run(scenario()) == [200] + [401] * 49
+
+
+def test_a_forged_body_burns_no_nonce_in_the_shared_store_either(server: RedisServer) -> None:
+    async def scenario() -> list[int]:
+        async with pool(server) as (first, second):
+            data = first.raw("POST", CHAT, BODY)
+            forged = data.replace(b"tiny", b"huge")
+            return [(await one.send(what)).status for one, what in ((first, forged), (second, data))]
+
+    assert run(scenario()) == [401, 200]
+
+
+def test_nonces_are_forgotten_by_redis_itself_and_nothing_else_is_kept(server: RedisServer) -> None:
+    async def scenario() -> None:
+        async with pool(server) as (first, _):
+            assert (await first.ask("POST", CHAT, BODY)).status == 200
+
+    run(scenario())
+    with redis.Redis.from_url(server.url, decode_responses=True) as client:
+        lives = {key: client.pttl(key) for key in client.keys(f"{PREFIX}*")}
+    assert lives.pop(f"{PREFIX}since") == -1
+    assert len([key for key in lives if "|" in key]) == 1
+    assert all((TTL_S - 5) * 1000 < left_ms <= TTL_S * 1000 for left_ms in lives.values())
+
+
+# ---------------------------------------------------------------- without a store that remembers
+
+
+def test_while_redis_is_down_nobody_is_let_in_and_nobody_waits(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> tuple[list[int], float, float]:
+        async with pool(server) as (first, _):
+            before = (await first.ask("POST", CHAT, BODY)).status
+            server.process.end()
+            started = time.monotonic()
+            down = [(await first.ask("POST", CHAT, BODY)).status for _ in range(3)]
+            waited_s = time.monotonic() - started
+            return [before, *down], first.rejected("replay_store_down"), waited_s
+
+    with caplog.at_level(logging.WARNING, logger="llm_router.gate"):
+        statuses, rejected, waited_s = run(scenario())
+    assert statuses == [200, 503, 503, 503]
+    assert rejected == 3
+    assert waited_s < HANG_S
+    assert [record.getMessage() for record in caplog.records] == [
+        "the replay store cannot be used, every request is refused: Redis does not answer (ConnectionError)"
+    ]
+
+
+def test_a_redis_that_hangs_is_waited_for_no_longer_than_the_timeout_by_all_together(server: RedisServer) -> None:
+    async def scenario() -> tuple[set[int], float, int]:
+        async with pool(server) as (first, second):
+            server.process.send(signal.SIGSTOP)
+            started = time.monotonic()
+            replies = await asyncio.gather(*(one.ask("POST", CHAT, BODY) for one in (first, second) * 10))
+            waited_s = time.monotonic() - started
+            server.process.send(signal.SIGCONT)
+            return {reply.status for reply in replies}, waited_s, (await first.ask("POST", CHAT, BODY)).status
+
+    statuses, waited_s, after = run(scenario())
+    assert (statuses, after) == ({503}, 200)
+    assert TIMEOUT_S * 0.9 <= waited_s < HANG_S
+
+
+def test_a_redis_that_comes_back_empty_lets_nothing_in_that_was_signed_before(tmp_path: Path) -> None:
+    """The signature is that of a router whose clock is ahead by all that is allowed."""
+
+    async def scenario(port: int) -> list[int]:
+        async with pool(first_redis) as (first, second):
+            used = first.raw("POST", CHAT, BODY, delay_s=-5)
+            statuses = [(await first.send(used)).status]
+            first_redis.process.end()
+            with running_redis(tmp_path / "again", port):
+                statuses += [(await one.send(used)).status for one in (second, first)]
+                statuses.append((await second.ask("POST", CHAT, BODY)).status)
+                for router in (first, second):
+                    router.clock.now += 6
+                statuses.append((await second.ask("POST", CHAT, BODY)).status)
+                return [*statuses, (await first.send(used)).status]
+
+    with running_redis(tmp_path / "first") as first_redis:
+        statuses = run(scenario(first_redis.port))
+    assert statuses == [200, 503, 503, 503, 200, 503]
+
+
+def test_a_redis_that_would_forget_nonces_to_make_room_is_not_used(tmp_path: Path) -> None:
+    async def scenario(server: RedisServer) -> list[int]:
+        async with pool(server) as (first, _):
+            statuses = [(await first.ask("POST", CHAT, BODY)).status]
+            with redis.Redis.from_url(server.url) as client:
+                client.config_set("maxmemory-policy", "noeviction")
+            first.clock.now += 6
+            return [*statuses, (await first.ask("POST", CHAT, BODY)).status]
+
+    options = ("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru")
+    with running_redis(tmp_path / "redis", None, *options) as server:
+        assert run(scenario(server)) == [503, 200]
+
+
+def test_a_full_redis_refuses_instead_of_forgetting(tmp_path: Path) -> None:
+    async def scenario(server: RedisServer) -> list[int]:
+        async with pool(server) as (first, _):
+            statuses = [(await first.ask("POST", CHAT, BODY)).status]
+            with redis.Redis.from_url(server.url) as client:
+                client.config_set("maxmemory", "1")
+            return [*statuses, (await first.ask("POST", CHAT, BODY)).status]
+
+    with running_redis(tmp_path / "redis") as server:
+        assert run(scenario(server)) == [200, 503]
+
+
+# ---------------------------------------------------------------- as configured
+
+
+def test_gates_that_are_configured_so_share_what_they_remember(server: RedisServer) -> None:
+    replay = Replay(backend="redis", url=Secret(server.url), timeout=Seconds(TIMEOUT_S))
+
+    async def scenario() -> list[int]:
+        async with upstream(says_ok) as behind:
+            settings = config(behind.url, replay=replay)
+            async with running(settings) as first, running(settings) as second:
+                headers, body = first.headers("POST", CHAT, chat("tiny")), chat("tiny")
+                asked = [
+                    caller.client.post(caller.url + CHAT, content=body, headers=headers) for caller in (first, second)
+                ]
+                return sorted([(await each).status_code for each in asked])
+
+    assert run(scenario()) == [200, 401]
+
+
+def test_a_gate_whose_redis_is_not_there_yet_starts_and_refuses_until_it_is(tmp_path: Path) -> None:
+    with running_redis(tmp_path / "gone") as gone:
+        pass
+    replay = Replay(backend="redis", url=Secret(gone.url), timeout=Seconds(TIMEOUT_S))
+
+    async def scenario() -> list[int]:
+        async with upstream(says_ok) as behind, running(config(behind.url, replay=replay)) as caller:
+            statuses = [(await caller.ask("POST", CHAT, chat("tiny"))).status_code]
+            with running_redis(tmp_path / "there", gone.port):
+                statuses.append((await caller.ask("POST", CHAT, chat("tiny"))).status_code)
+                caller.clock.now += 6
+                return [*statuses, (await caller.ask("POST", CHAT, chat("tiny"))).status_code]
+
+    assert run(scenario()) == [503, 503, 200]
