@@ -49,7 +49,7 @@ class Figures:
             items = [self._used(pod, now) for pod in self.plane.pods(namespace, selector)]
             return head | {"kind": "PodMetricsList", "items": items}
         value = self.external.get((what, selector))
-        item = {"metricName": what, "metricLabels": {}, "timestamp": now, "value": value}
+        item: dict[str, Any] = {"metricName": what, "metricLabels": {}, "timestamp": now, "value": value}
         return None if value is None else head | {"kind": "ExternalMetricValueList", "items": [item]}
 
     def _used(self, pod: dict[str, Any], now: str) -> dict[str, Any]:
