@@ -108,8 +108,8 @@ def kubeconform(folder: Path, version: str, objects: list[Object]) -> dict[str, 
         file.write_text(json.dumps(schemas[version_and_kind]))
     (folder / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     location = f"{folder}/{{{{.Group}}}}-{{{{.ResourceAPIVersion}}}}-{{{{.ResourceKind}}}}.json"
-    command: list[str | Path] = [tool("kubeconform"), "-strict", "-summary", "-output=json", f"-kubernetes-version={version}.0"]
-    command += ["-schema-location", location, folder / "objects.json"]
+    command: list[str | Path] = [tool("kubeconform"), "-strict", "-summary", "-output=json"]
+    command += [f"-kubernetes-version={version}.0", "-schema-location", location, folder / "objects.json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     said: dict[str, Any] = json.loads(done.stdout)
     return said
