@@ -20,10 +20,12 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
+
 from tests.charts.helm import containers
 from tests.gitops.live.network import ACCOUNT_DIR
 from tests.router.discovery.kube_server import ApiServer
-from tests.router.processes import Process, answers
+from tests.router.processes import Process
 
 ANNOTATION = "test/processes"
 PROBED_EVERY_S = 0.2
@@ -41,6 +43,8 @@ class Kubelet:
     folder: Path
     ca: Path
     faults: list[str] = field(default_factory=list)
+    # One for all: a client of its own for each probe costs more than the probe.
+    _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=2, trust_env=False))
     _pods: dict[str, _Pod] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -57,6 +61,13 @@ class Kubelet:
             pod.end()
         for pod in self._pods.values():
             pod.thread.join()
+        self._http.close()
+
+    def answers(self, url: str) -> bool:
+        try:
+            return self._http.get(url, headers={"connection": "close"}).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def _follow(self) -> None:
         numbers = count(1)
@@ -104,7 +115,7 @@ class _Pod:
             command, env = self._command(each, places), self._environment(each, places)
             if each.get("restartPolicy") == "Always":  # a sidecar, which ends after the main container
                 process = stack.enter_context(Process(command, self._folder / f"{each['name']}.log", env=env))
-                process.wait_until(lambda: answers(f"http://{self._loopback}:8081/health"), deadline_s=60)
+                process.wait_until(lambda: self._kubelet.answers(f"http://{self._loopback}:8081/health"), deadline_s=60)
             else:
                 subprocess.run(command, env={**os.environ, **env}, check=True, capture_output=True, timeout=60)
         env = self._environment(main, places)
@@ -122,7 +133,7 @@ class _Pod:
         while not self._ending.wait(PROBED_EVERY_S):
             if process.returncode is not None:
                 raise AssertionError(f"ended with {process.returncode}: {process.output[-3000:]}")
-            ready = answers(f"http://{self._ip}:{port}{probe['path']}")
+            ready = self._kubelet.answers(f"http://{self._ip}:{port}{probe['path']}")
             if ready is not was:
                 self._report(ready=ready)
                 was = ready

@@ -50,6 +50,7 @@ class Scene:
     ca: Path
     config: dict[str, Any]
     keys: dict[str, str]
+    http: httpx.Client
 
     def client(self) -> httpx.Client:
         return httpx.Client(
@@ -164,7 +165,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         pem = certificate.private_key_and_cert_chain_pem.bytes()
         stack.enter_context(running_gateway(plane.api, folder / "gateway", pem, weights.parent))
         kubelet = stack.enter_context(Kubelet(plane.api, folder / "pods", ca))
-        scene = Scene(plane, kubelet, ca, router_config(ca), {})
+        http = stack.enter_context(httpx.Client(timeout=5, trust_env=False, headers={"connection": "close"}))
+        scene = Scene(plane, kubelet, ca, router_config(ca), {}, http)
         for name, more in (("tests", {}), ("limited", {"limits": {"requestsPerMinute": 4}})):
             scene.keys[name] = create(folder / "keys.yaml", name)
             content = yaml.safe_load((folder / "keys.yaml").read_text())
@@ -236,7 +238,7 @@ def scraped(scene: Scene, namespace: str, service: str, port: int) -> list[str]:
     slices = scene.plane.api.ask("GET", f"{path}?labelSelector=kubernetes.io/service-name={service}")["items"]
     endpoints = [each for part in slices for each in part["endpoints"] or () if each["conditions"]["ready"]]
     addresses = [each["addresses"][0] for each in endpoints]
-    return [httpx.get(f"http://{address}:{port}/metrics", trust_env=False).text for address in addresses]
+    return [scene.http.get(f"http://{address}:{port}/metrics").text for address in addresses]
 
 
 def usable(scene: Scene, count: int) -> bool:
