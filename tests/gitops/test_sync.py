@@ -220,6 +220,22 @@ def test_a_project_lets_workloads_make_nothing_outside_their_namespaces(argo: Ar
         argo.plane.kubectl("delete", "applications.argoproj.io", "forbidden", "elsewhere", "-n", NAMESPACE)
 
 
+def test_an_overlay_that_kubectl_applies_becomes_the_same_pools(argo: ArgoCd) -> None:
+    """Without a root Application: the sets alone, as an operator puts them there."""
+    objects, _ = of_the_stack("gcp", argo.repository.url, "gpu")
+    argo.plane.apply(objects)
+    overlay = argo.repository.folder / "clusters" / "gcp" / "overlays" / "gpu"
+    argo.plane.kubectl("apply", "-k", overlay)
+    try:
+        argo.plane.wait("its Applications", lambda: argo.names() == GPU)
+        for name in ("pool-cpu", "pool-gpu"):
+            argo.settled(name)
+        assert argo.plane.pods("llm", "app.kubernetes.io/instance=gpu")
+    finally:
+        argo.plane.kubectl("delete", "-k", overlay, "--timeout=60s")
+        argo.plane.wait("an empty Argo CD", lambda: not argo.names())
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize("overlay", ["prod", "gpu"])
 def test_kubectl_applies_every_overlay(plane: ControlPlane, cloud: Cloud, overlay: str) -> None:
