@@ -20,12 +20,13 @@ LLM_ROUTER = Path(sys.executable).with_name("llm-router")
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo that keeps serving after its show."""
+    """A demo that keeps serving after its show; ``folder`` holds the files that it made."""
 
     url: str
     admin_url: str
     control_url: str
     process: Process
+    folder: Path
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +38,10 @@ def tiny_models() -> Models:
 def demo(tiny_models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     port, admin_port, control_port = free_port(), free_port(), free_port()
     ports = ["--port", str(port), "--admin-port", str(admin_port), "--control-port", str(control_port)]
-    log = tmp_path_factory.mktemp("demo") / "demo.log"
-    with Process([LLM_ROUTER, "demo", *ports], log) as process:
+    folder = tmp_path_factory.mktemp("demo")
+    with Process([LLM_ROUTER, "demo", *ports], folder / "demo.log", env={"TMPDIR": str(folder)}) as process:
         control_url = f"http://127.0.0.1:{control_port}"
         process.wait_until(lambda: answers(f"{control_url}/clusters"), deadline_s=90)
-        yield Demo(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}", control_url, process)
+        yield Demo(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}", control_url, process, folder)
         process.send(signal.SIGINT)
         assert process.wait() == 0, process.output

@@ -77,6 +77,11 @@ class Repository:
         self._git("-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "-m", message)
         self._git("push", "--quiet", "origin", "main")
 
+    def revert(self) -> None:
+        """The last change is taken back, by a commit of its own."""
+        self._git("-c", "user.name=t", "-c", "user.email=t@example.com", "revert", "--no-edit", "HEAD")
+        self._git("push", "--quiet", "origin", "main")
+
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", "-C", self.folder, *arguments], check=True, capture_output=True)
 

@@ -70,6 +70,7 @@ def test_a_cluster_gets_from_its_root_to_serving_pools(argo: ArgoCd, cloud: Clou
             assert argo.plane.get("node", pod["spec"]["nodeName"])["metadata"]["labels"]["llm-platform/pool"] == kind
             assert pod["spec"]["containers"][0]["image"].endswith(DIGEST)
         in_waves(argo)
+        what_git_no_longer_has_is_pruned(argo)
     assert argo.plane.get("statefulsets,deployments", "", "llm")["items"] == []
 
 
@@ -99,42 +100,83 @@ def test_what_somebody_changes_by_hand_is_put_right(argo: ArgoCd) -> None:
 
 
 def test_a_commit_reaches_the_pods_and_a_bad_one_leaves_them_alone(argo: ArgoCd) -> None:
+    with deployed(argo, "azure", "prod"):
+        argo.settled("root")
+        the_next_image_arrives_and_a_refused_one_does_not(argo)
+        another_file_of_the_model_arrives(argo)
+
+
+def the_next_image_arrives_and_a_refused_one_does_not(argo: ArgoCd) -> None:
     other = f"sha256:{'cd' * 32}"
-
-    def release(**changes: Any) -> Any:
-        def change(folder: Path) -> None:
-            file = folder / "clusters" / "release.yaml"
-            content = yaml.safe_load(file.read_text())
-            file.write_text(yaml.safe_dump(content | {"routerImage": content["routerImage"] | changes}))
-
-        return change
 
     def runs(digest: str) -> bool:
         pods = argo.plane.pods("llm", "app.kubernetes.io/instance=cpu")
         return bool(pods) and all(pod["spec"]["containers"][0]["image"].endswith(digest) for pod in pods)
 
-    def look_again() -> None:
-        for name in ("platform", "exporter-cpu", "pool-cpu"):
-            argo.plane.kubectl(
-                "annotate", "applicationsets.argoproj.io", name, "-n", NAMESPACE, "--overwrite",
-                "argocd.argoproj.io/application-set-refresh=true",
-            )  # fmt: skip
+    def refused() -> bool:
+        conditions = (argo.application("pool-cpu") or {}).get("status", {}).get("conditions") or []
+        return any("digest" in each["message"] for each in conditions)
 
-    with deployed(argo, "azure", "prod"):
-        argo.settled("root")
-        argo.repository.commit(release(digest=other), "the next image")
-        look_again()
-        argo.plane.wait("the next image", lambda: runs(other))
-        argo.repository.commit(release(digest="latest"), "a tag where a digest has to be")
-        look_again()
+    release(argo, digest=other)
+    argo.plane.wait("the next image", lambda: runs(other))
+    release(argo, digest="latest")
+    argo.plane.wait("the schema's word", refused)
+    assert runs(other)
+    release(argo, digest=DIGEST)
 
-        def refused() -> bool:
-            conditions = (argo.application("pool-cpu") or {}).get("status", {}).get("conditions") or []
-            return any("digest" in each["message"] for each in conditions)
 
-        argo.plane.wait("the schema's word", refused)
-        assert runs(other)
-        argo.repository.commit(release(digest=DIGEST), "back")
+def release(argo: ArgoCd, **changes: Any) -> None:
+    """Commit another image, and have the sets look."""
+
+    def change(folder: Path) -> None:
+        file = folder / "clusters" / "release.yaml"
+        content = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump(content | {"routerImage": content["routerImage"] | changes}))
+
+    argo.repository.commit(change, f"image {changes}")
+    for name in ("platform", "exporter-cpu", "pool-cpu"):
+        argo.plane.kubectl(
+            "annotate", "applicationsets.argoproj.io", name, "-n", NAMESPACE, "--overwrite",
+            "argocd.argoproj.io/application-set-refresh=true",
+        )  # fmt: skip
+
+
+def another_file_of_the_model_arrives(argo: ArgoCd) -> None:
+    """The catalogue's entry says what the pods fetch and verify before the server starts."""
+    other = "ef" * 32
+
+    def fetched() -> set[str]:
+        pods = argo.plane.pods("llm", "app.kubernetes.io/instance=cpu")
+        arguments = [each for pod in pods for each in pod["spec"]["initContainers"][0]["args"]]
+        return {each.removeprefix("--sha256=") for each in arguments if each.startswith("--sha256=")}
+
+    (before,) = fetched()
+
+    def change(folder: Path) -> None:
+        file = folder / "charts" / "llm-server" / "files" / "catalog.yaml"
+        file.write_text(file.read_text().replace(before, other))
+
+    argo.repository.commit(change, "another file of the model")
+    argo.refresh("pool-cpu")
+    argo.plane.wait("another file of the model", lambda: fetched() == {other})
+    argo.repository.revert()
+
+
+def what_git_no_longer_has_is_pruned(argo: ArgoCd) -> None:
+    """The overlay without its GPU pool: sets, Applications and pods of it go, the others stay."""
+
+    def change(folder: Path) -> None:
+        file = folder / "clusters" / "base" / "gpu" / "kustomization.yaml"
+        content = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump(content | {"resources": ["exporter-gpu.yaml"]}))
+
+    argo.repository.commit(change, "no GPU pool")
+    argo.refresh("root")
+    argo.plane.wait("the pool's end", lambda: argo.names() == GPU - {"pool-gpu"} | {"root"})
+    assert (
+        argo.plane.get("statefulsets,scaledobjects", "", "llm", "-l", "app.kubernetes.io/instance=gpu")["items"] == []
+    )
+    argo.repository.revert()
 
 
 def test_a_project_lets_workloads_make_nothing_outside_their_namespaces(argo: ArgoCd) -> None:
@@ -176,6 +218,22 @@ def test_a_project_lets_workloads_make_nothing_outside_their_namespaces(argo: Ar
         )
     finally:
         argo.plane.kubectl("delete", "applications.argoproj.io", "forbidden", "elsewhere", "-n", NAMESPACE)
+
+
+def test_an_overlay_that_kubectl_applies_becomes_the_same_pools(argo: ArgoCd) -> None:
+    """Without a root Application: the sets alone, as an operator puts them there."""
+    objects, _ = of_the_stack("gcp", argo.repository.url, "gpu")
+    argo.plane.apply(objects)
+    overlay = argo.repository.folder / "clusters" / "gcp" / "overlays" / "gpu"
+    argo.plane.kubectl("apply", "-k", overlay)
+    try:
+        argo.plane.wait("its Applications", lambda: argo.names() == GPU)
+        for name in ("pool-cpu", "pool-gpu"):
+            argo.settled(name)
+        assert argo.plane.pods("llm", "app.kubernetes.io/instance=gpu")
+    finally:
+        argo.plane.kubectl("delete", "-k", overlay, "--timeout=60s")
+        argo.plane.wait("an empty Argo CD", lambda: not argo.names())
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -37,6 +37,8 @@ CHART_REPOSITORIES = (
     "https://kubernetes.github.io/autoscaler",
     "https://nvidia.github.io/k8s-device-plugin",
     "docker.io/envoyproxy",
+    # Retired, and installed only by who says that he knows.
+    "https://kubernetes.github.io/ingress-nginx",
 )
 _PLATFORM_CLUSTER_KINDS = (
     ("", "Namespace"),
@@ -48,6 +50,7 @@ _PLATFORM_CLUSTER_KINDS = (
     ("apiregistration.k8s.io", "APIService"),
     ("scheduling.k8s.io", "PriorityClass"),
     ("gateway.networking.k8s.io", "GatewayClass"),
+    ("networking.k8s.io", "IngressClass"),
     ("cert-manager.io", "ClusterIssuer"),
     ("external-secrets.io", "ClusterSecretStore"),
 )

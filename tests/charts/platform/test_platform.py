@@ -96,8 +96,9 @@ def test_a_retired_controller_is_installed_only_by_who_says_that_he_knows() -> N
     with pytest.raises(helm.HelmError, match="retired in March 2026"):
         applications("aws", retired)
     known = {"components": {"ingressNginx": {"enabled": True, "iKnowItIsRetired": True}}}
-    values = applications("aws", known)["ingress-nginx"]["spec"]["source"]["helm"]["valuesObject"]
-    assert values["controller"]["allowSnippetAnnotations"] is False
+    source = applications("aws", known)["ingress-nginx"]["spec"]["source"]
+    assert source["helm"]["valuesObject"]["controller"]["allowSnippetAnnotations"] is False
+    assert source["repoURL"] in CHART_REPOSITORIES
     assert "ingress-nginx" not in applications("aws")
 
 

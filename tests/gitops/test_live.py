@@ -1,0 +1,37 @@
+"""The charts' pods as real processes, which takes a network of their own: see live/."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.charts.helm import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.built, pytest.mark.timeout(400)]
+
+
+def test_real_processes_behind_the_pods() -> None:
+    unshare = shutil.which("unshare")
+    assert unshare is not None, "there is no unshare: sudo apt-get install util-linux"
+    inside = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gitops/live/scenes.py"]
+    done = subprocess.run(
+        [
+            unshare,
+            "--user",
+            "--map-root-user",
+            "--net",
+            "--mount",
+            sys.executable,
+            "-m",
+            "tests.gitops.live.network",
+            *inside,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
