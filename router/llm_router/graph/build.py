@@ -59,23 +59,11 @@ def build(
     today = datetime.fromtimestamp(around.unix_time(), UTC)
     targets = build_targets(config, around.prices.on(today))
     vocabulary = vocabulary_of(config, targets)
-    board = Board(targets, around.clock)
-    for cluster in config.clusters:
-        board.post_pool(cluster.name, **structs.asdict(pool_of(cluster)))
-        if cluster.scaling.min_nodes == 0:
-            board.post_owner(cluster.name, state="zero")  # until it has been seen
-    if previous is not None:
-        board.adopt(previous.board)
     everybody = owners(config, around)
+    board = _board(config, targets, previous, around)
+    rents = _rents(config, everybody, draining, board, around)
+    _set_aside(everybody, draining, board)
     router = config.router
-    usable = [c for c in config.clusters if c.name not in draining and everybody[c.name].fault is None]
-    rents = Rents(usable, board, around.metrics, around.clock, by_rent=router.routing_strategy == BY_RENT)
-    for name, owner in everybody.items():
-        if owner.fault is not None:
-            # At once: not even the first request may go there.
-            board.post_owner(name, health="unhealthy", state="up")
-        if name in draining:
-            board.post_owner(name, state="draining")
     loads = pool_loads(targets, board, previous.loads if previous is not None else None)
     standing = standings(
         targets,
@@ -97,23 +85,8 @@ def build(
         unix_time=around.unix_time,
         previous=previous.limiting if previous is not None else None,
     )
-    attempts = Attempts(
-        senders={target.name: everybody[target.owner].sender(target, around) for target in targets},
-        standings=standing,
-        board=board,
-        failover=router.failover,
-        timeouts=router.timeouts,
-        max_waiting=router.max_queue_depth,
-        limiting=limiting,
-        metrics=around.metrics,
-        clock=around.clock,
-        sleep=around.sleep,
-    )
-    policy = policy_of(
-        config,
-        {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()},
-        awaiting_clusters=awaiting_clusters,
-    )
+    unsupported = {name: wire.unsupported(NEEDS) for name, wire in WIRES.items()}
+    policy = policy_of(config, unsupported, awaiting_clusters=awaiting_clusters)
     _check_baseline(policy.baseline, targets)
     categories = Categories(router.categories)
     meaning = _meaning(config, categories, everybody, board, policy, limiting, around)
@@ -128,7 +101,18 @@ def build(
         keys=keys,
         board=board,
         standings=standing,
-        attempts=attempts,
+        attempts=Attempts(
+            senders={target.name: everybody[target.owner].sender(target, around) for target in targets},
+            standings=standing,
+            board=board,
+            failover=router.failover,
+            timeouts=router.timeouts,
+            max_waiting=router.max_queue_depth,
+            limiting=limiting,
+            metrics=around.metrics,
+            clock=around.clock,
+            sleep=around.sleep,
+        ),
         limiting=limiting,
         learning=learning,
         settlement=Settlement(board, around.ledger, around.metrics, learning, around.clock),
@@ -149,6 +133,35 @@ def build(
         categories=categories,
         meaning=meaning,
     )
+
+
+def _board(config: Config, targets: Sequence[Target], previous: Generation | None, around: Surroundings) -> Board:
+    """What the configuration says of the targets until they are seen, and what is known of those that stay."""
+    board = Board(targets, around.clock)
+    for cluster in config.clusters:
+        board.post_pool(cluster.name, **structs.asdict(pool_of(cluster)))
+        if cluster.scaling.min_nodes == 0:
+            board.post_owner(cluster.name, state="zero")
+    if previous is not None:
+        board.adopt(previous.board)
+    return board
+
+
+def _rents(
+    config: Config, everybody: Mapping[str, Owner], draining: frozenset[str], board: Board, around: Surroundings
+) -> Rents:
+    usable = [c for c in config.clusters if c.name not in draining and everybody[c.name].fault is None]
+    by_rent = config.router.routing_strategy == BY_RENT
+    return Rents(usable, board, around.metrics, around.clock, by_rent=by_rent)
+
+
+def _set_aside(everybody: Mapping[str, Owner], draining: frozenset[str], board: Board) -> None:
+    """At once: not even the first request may go to who is faulty or draining."""
+    for name, owner in everybody.items():
+        if owner.fault is not None:
+            board.post_owner(name, health="unhealthy", state="up")
+        if name in draining:
+            board.post_owner(name, state="draining")
 
 
 def _meaning(
