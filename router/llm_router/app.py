@@ -48,6 +48,9 @@ TICK_S = 1.0
 """How soon what time alone changes is seen: slow samples leave the window, nodes cost rent, memory runs
 short."""
 
+FIRST_LOOK_S = 10.0
+"""How long a router that has just started waits until it has looked at its pools."""
+
 logger = logging.getLogger("llm_router.app")
 
 
@@ -126,12 +129,15 @@ class RouterApp:
 
     def _not_ready(self) -> str | None:
         """Why a load balancer should send nobody here. Clusters are waited for until the registry has answered; one
-        that is down holds up a router with other targets for one refresh interval, not for ever."""
+        that is down holds up a router with other targets for one refresh interval, not for ever. A pool that may be at
+        zero counts as being there until it was looked at, and would be passed over although it runs."""
         if self.draining:
             return "draining"
+        waited_s = self._around.clock() - self._started_at
+        if waited_s < FIRST_LOOK_S and any(watch.unseen for watch in self._generation.watches):
+            return "looking at pools"
         if not self._discovery.current.awaited:
             return None
-        waited_s = self._around.clock() - self._started_at
         patient = not self._generation.targets or waited_s < self._loaded.config.discovery.refresh_interval
         return "looking for clusters" if patient else None
 

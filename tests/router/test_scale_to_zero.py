@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,6 +73,20 @@ def wanted(router: Running) -> float | None:
 
 def state(router: Running) -> str:
     return router.app.generation().board.view("pool").state
+
+
+def test_a_router_that_starts_beside_a_running_pool_is_ready_when_it_knows_that_it_runs(pool: Pool) -> None:
+    pool.start()
+    with running_router({"clusters": [pool.config(ZERO)]}) as router:
+        eventually(lambda: router.client.get("/readyz").status_code == 200)
+        assert router.chat().status_code == 200
+
+
+def test_a_pool_that_says_nothing_does_not_hold_up_the_router_for_long(pool: Pool) -> None:
+    with socket.create_server(("127.0.0.1", pool.port)), running_router({"clusters": [pool.config(ZERO)]}) as router:
+        ready = router.client.get("/readyz")
+        assert (ready.status_code, ready.text) == (503, "looking at pools\n")
+        eventually(lambda: router.client.get("/readyz").status_code == 200)
 
 
 def test_a_request_that_nobody_else_may_answer_wakes_the_pool_and_is_told_when_to_return(pool: Pool) -> None:

@@ -35,6 +35,11 @@ class Watch(Protocol):
     @property
     def report(self) -> HealthReport: ...
 
+    @property
+    def unseen(self) -> bool:
+        """Whether it counts as being at zero for no other reason than that nobody has looked yet."""
+        ...
+
     async def poll(self) -> None: ...
 
     async def aclose(self) -> None: ...
@@ -56,6 +61,10 @@ class ProviderWatch:
     @property
     def report(self) -> HealthReport:
         return self._check.record.report if self._check is not None else HealthReport(status="healthy")
+
+    @property
+    def unseen(self) -> bool:
+        return False
 
     async def poll(self) -> None:
         if self._check is not None:
@@ -106,6 +115,10 @@ class ClusterWatch:
             return msgspec.structs.replace(report, status="healthy", error=None)
         fault = self._fault
         return report if fault is None else msgspec.structs.replace(report, status="unhealthy", error=fault)
+
+    @property
+    def unseen(self) -> bool:
+        return self._cluster.scaling.min_nodes == 0 and not self._source.record.report.last_check
 
     @property
     def _asleep(self) -> bool:
