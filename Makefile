@@ -63,6 +63,7 @@ check: .venv/.installed-dev docs  ## lint, types, import rules, shell scripts, g
 	$(BIN)/bandit --quiet --severity-level medium --skip B104 --recursive router/llm_router infra models scripts
 	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/llm-router schema | diff - router/router.schema.json || { echo "run: make schema"; exit 1; }
+	$(BIN)/llm-router schema --openapi | diff - router/openapi.json || { echo "run: make schema"; exit 1; }
 	$(BIN)/python scripts/sbom.py $(UV) | diff - router/sbom.cdx.json || { echo "run: make schema"; exit 1; }
 
 .PHONY: format
@@ -71,9 +72,11 @@ format: .venv/.installed-dev  ## put the code into the form that check demands
 	$(BIN)/ruff format
 
 .PHONY: schema
-schema: .venv/.installed-dev  ## write anew what is generated: router/router.schema.json, the wheel's SBOM, the charts' copy of the catalogue
+schema: .venv/.installed-dev  ## write anew what is generated: router/router.schema.json, router/openapi.json, the wheel's SBOM, the charts' copy of the catalogue
 	$(BIN)/llm-router schema > router/router.schema.json.new
 	mv router/router.schema.json.new router/router.schema.json
+	$(BIN)/llm-router schema --openapi > router/openapi.json.new
+	mv router/openapi.json.new router/openapi.json
 	$(BIN)/python scripts/sbom.py $(UV) > router/sbom.cdx.json.new
 	mv router/sbom.cdx.json.new router/sbom.cdx.json
 	cp models/catalog.yaml charts/llm-server/files/catalog.yaml

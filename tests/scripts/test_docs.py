@@ -25,6 +25,7 @@ from llm_router.api.health import health_routes
 from llm_router.api.metrics import metrics_route
 from llm_router.api.models import model_routes
 from llm_router.api.openai import PATH as CHAT_PATH
+from llm_router.api.openapi_document import document
 from llm_router.api.requirements import read_requirements
 from llm_router.api.route import route_routes
 from llm_router.cli import main as llm_router
@@ -264,6 +265,20 @@ def test_every_request_header_is_listed_and_its_example_is_understood() -> None:
     assert examples.keys() == {f"x-llm-{name}" for name in re.findall(r'given\.pop\("([a-z0-9-]+)"', source)}
     for name, example in examples.items():
         read_requirements([(name.encode(), example.encode())], None, Vocabulary(regions=frozenset({example})))
+
+
+def test_the_openapi_document_has_the_paths_headers_and_statuses_of_the_page() -> None:
+    said, page = document("1.0.0"), tables("reference/http.md")
+    methods = {
+        f"{method.upper()} {path}" for path, each in said["paths"].items() for method in each.keys() - {"parameters"}
+    }
+    assert methods == set(first_column("reference/http.md", "Public listener"))
+    assert said["components"]["parameters"].keys() == set(first_column("reference/http.md", "Request headers"))
+    answered = said["paths"][CHAT_PATH]["post"]["responses"]["200"]["headers"].keys()
+    assert answered <= set(first_column("reference/http.md", "Answer headers"))
+    # What takes another method is no operation of the document.
+    statuses = {row[0] for row in page["Errors"][1:]} - {"405"}
+    assert said["components"]["responses"].keys() == statuses
 
 
 # ---------------------------------------------------------------- reference/cli.md

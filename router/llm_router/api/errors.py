@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 import msgspec
 
 from ..errors import ClientError, NoTarget, RouterError
+from ..model import Rejection
+from ..routing.explain import ShownRejection, shown_rejection
 from .guard import Refusal
 from .reading import BodyTooLarge, BodyTooSlow
 
@@ -23,10 +26,31 @@ TYPES = {
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-def error_body(status: int, code: str, message: str, *, param: str | None = None, **more: Any) -> bytes:
-    """``{"error": {"message", "type", "param", "code"}}``, with ``more`` beside them."""
+class ErrorDetails(TypedDict):
+    """``code`` is stable, ``message`` is for people, ``param`` names the field or header at fault.
+    ``rejected`` is there where no target was left."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    rejected: NotRequired[list[ShownRejection]]
+
+
+class Error(TypedDict):
+    """Every error, in OpenAI's shape."""
+
+    error: ErrorDetails
+
+
+def error_body(
+    status: int, code: str, message: str, *, param: str | None = None, rejected: Sequence[Rejection] = ()
+) -> bytes:
     kind = TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code, **more}})
+    details: ErrorDetails = {"message": message, "type": kind, "param": param, "code": code}
+    if rejected:
+        details["rejected"] = [shown_rejection(rejection) for rejection in rejected]
+    return msgspec.json.encode(Error(error=details))
 
 
 def answer_of(error: RouterError) -> tuple[int, RawHeaders, bytes]:
@@ -38,10 +62,7 @@ def answer_of(error: RouterError) -> tuple[int, RawHeaders, bytes]:
     if isinstance(error, ClientError):
         body = error_body(error.status, error.code, error.message, param=error.param)
     elif isinstance(error, NoTarget):
-        more: dict[str, Any] = {}
-        if error.rejected:
-            more["rejected"] = [{"target": r.target, "reason": r.reason} for r in error.rejected]
-        body = error_body(error.status, error.code, error.message, **more)
+        body = error_body(error.status, error.code, error.message, rejected=error.rejected)
     else:
         raise TypeError(f"{type(error).__name__} has no HTTP answer") from error
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -13,6 +14,17 @@ from ..config.schema import Config
 from ..execution.generation import Generation
 from ..model import View
 from ..routing.strategies.base import ASLEEP
+
+
+class Health(TypedDict):
+    """Counts only, no names: this stands on the public port. ``timestamp`` is ISO 8601 in UTC."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    healthy_clusters: int
+    total_clusters: int
+    healthy_providers: int
+    total_providers: int
+    timestamp: str
 
 
 def health_routes(generation: Callable[[], Generation], not_ready: Callable[[], str | None]) -> list[Route]:
@@ -31,9 +43,9 @@ def health_routes(generation: Callable[[], Generation], not_ready: Callable[[], 
     return [Route("/health", health), Route("/livez", livez), Route("/readyz", readyz)]
 
 
-def summary(generation: Generation) -> dict[str, object]:
-    """Counts only, no names: this stands on the public port. *Unhealthy* is where nobody can answer, *degraded* where
-    somebody is missing, or where the ledger cannot be written."""
+def summary(generation: Generation) -> Health:
+    """*Unhealthy* is where nobody can answer, *degraded* where somebody is missing, or where the ledger cannot be
+    written."""
     config = generation.loaded.config
     clusters = _healthy(generation, [cluster.name for cluster in config.clusters])
     names = _provider_names(config)
@@ -41,6 +53,7 @@ def summary(generation: Generation) -> dict[str, object]:
     total = len(config.clusters) + len(names)
     healthy = clusters + providers
     whole = healthy == total and (generation.journal is None or generation.journal.trouble is None)
+    status: Literal["healthy", "degraded", "unhealthy"]
     status = "healthy" if whole else "degraded" if healthy else "unhealthy"
     return {
         "status": status,

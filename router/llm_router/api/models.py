@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,10 +17,24 @@ from ..routing.policy import Policy
 from ..routing.requirements import AUTO
 
 
+class Model(TypedDict):
+    """A name that somebody answers for, in OpenAI's shape. ``created`` is always 0."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(TypedDict):
+    object: Literal["list"]
+    data: list[Model]
+
+
 def model_routes(generation: Callable[[], Generation]) -> list[Route]:
     async def listed(request: Request) -> Response:
         current = generation()
-        return JSONResponse({"object": "list", "data": models(current, _key(current, request))})
+        return JSONResponse(ModelList(object="list", data=models(current, _key(current, request))))
 
     async def one(request: Request) -> Response:
         current = generation()
@@ -32,7 +47,7 @@ def model_routes(generation: Callable[[], Generation]) -> list[Route]:
     return [Route("/v1/models", listed), Route("/v1/models/{id:path}", one)]
 
 
-def models(generation: Generation, key: ApiKey | None) -> list[dict[str, object]]:
+def models(generation: Generation, key: ApiKey | None) -> list[Model]:
     """In OpenAI's shape, ``auto`` and its like first, then by configuration order; only what the key may use."""
     owners: dict[str, str] = dict.fromkeys((AUTO, *generation.policy.shortcuts), "llm-router")
     for target in generation.targets:

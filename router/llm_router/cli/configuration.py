@@ -25,11 +25,18 @@ def check(config_path: Path) -> None:
 
 @click.command()
 @click.option("--fragment", is_flag=True, help="The schema of a stack's fragment instead.")
-def schema(fragment: bool) -> None:
+@click.option("--openapi", is_flag=True, help="The OpenAPI document of the public listener instead.")
+def schema(fragment: bool, openapi: bool) -> None:
     """Print the JSON Schema of the configuration."""
+    from .. import __version__
+    from ..api.openapi_document import document
     from ..config.json_schema import fragment_schema, router_schema, to_text
 
-    click.echo(to_text(fragment_schema() if fragment else router_schema()), nl=False)
+    if fragment and openapi:
+        raise click.UsageError("--fragment and --openapi are two documents: ask for one.")
+    click.echo(
+        to_text(document(__version__) if openapi else fragment_schema() if fragment else router_schema()), nl=False
+    )
 
 
 @click.command()

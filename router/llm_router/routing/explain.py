@@ -2,26 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 
-from ..model import Choice, Decision, Facts, Rejection, Requirements
+from ..model import Choice, Decision, Demand, Facts, Rejection, Requirements, Target
 
 COLUMNS = ("#", "target", "kind", "model", "reason", "USD per 1K", "USD")
 
 
+class Owner(TypedDict):
+    """Of the two, the one that it is."""
+
+    cluster: NotRequired[str]
+    provider: NotRequired[str]
+
+
+class ShownChoice(Owner):
+    """A target that may answer. ``null`` costs are unknown."""
+
+    target: str
+    model: str
+    reason: str
+    usd_per_1k_tokens: float | None
+    estimated_usd: float | None
+
+
+class ShownRejection(TypedDict):
+    """A target that must not or cannot answer, and why."""
+
+    target: str
+    reason: str
+
+
+class ShownDecision(TypedDict):
+    """``targets`` in the order in which they would be tried."""
+
+    strategy: str
+    rule: str | None
+    facts: Facts
+    targets: list[ShownChoice]
+    rejected: list[ShownRejection]
+    hedged: bool
+    demand: Demand | None
+
+
 def as_json(decision: Decision) -> dict[str, Any]:
-    """Plain data, deterministic: sets become sorted lists, unknown costs and infinite worth ``None``."""
-    return {
+    """A ``ShownDecision`` as plain data, deterministic: sets become sorted lists, unknown costs and infinite worth
+    ``None``."""
+    shown: ShownDecision = {
         "strategy": decision.strategy,
         "rule": decision.rule,
         "facts": msgspec.json.decode(msgspec.json.encode(decision.facts, order="deterministic")),
         "targets": [_choice(choice) for choice in decision.choices],
-        "rejected": [_rejection(rejection) for rejection in decision.rejected],
+        "rejected": [shown_rejection(rejection) for rejection in decision.rejected],
         "hedged": decision.hedged,
         "demand": None if decision.demand is None else msgspec.json.decode(msgspec.json.encode(decision.demand)),
     }
+    return {**shown}
+
+
+def shown_rejection(rejection: Rejection) -> ShownRejection:
+    return {"target": rejection.target, "reason": rejection.reason}
 
 
 def as_lines(facts: Facts) -> list[tuple[str, str]]:
@@ -65,11 +107,11 @@ def _required(asked: Requirements) -> list[tuple[str, object]]:
     ]
 
 
-def _choice(choice: Choice) -> dict[str, Any]:
+def _choice(choice: Choice) -> ShownChoice:
     target = choice.target
     return {
         "target": target.name,
-        target.kind: target.owner,
+        **_owner(target),
         "model": target.model,
         "reason": choice.reason,
         "usd_per_1k_tokens": choice.usd_per_1k_tokens,
@@ -77,8 +119,8 @@ def _choice(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _rejection(rejection: Rejection) -> dict[str, str]:
-    return {"target": rejection.target, "reason": rejection.reason}
+def _owner(target: Target) -> Owner:
+    return {"cluster": target.owner} if target.kind == "cluster" else {"provider": target.owner}
 
 
 def _usd(amount: float | None) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ..errors import ClientError
 from ..model import Facts, Requirements
@@ -15,7 +15,7 @@ from .categories import NO_CATEGORIES, Categories
 from .complexity import score
 from .strict_json import strict_object
 
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
+MODEL_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 NEEDS = frozenset({"tools", "vision", "audio", "json_schema", "json_object", "n", "logprobs", "stream"})
 """Features of a request that change the meaning of its answer: who cannot take them is not asked. (``Facts`` has
@@ -23,6 +23,8 @@ NEEDS = frozenset({"tools", "vision", "audio", "json_schema", "json_object", "n"
 
 MAX_MESSAGES = 2048
 MAX_CHOICES = 8
+MAX_TOKENS = 2**31 - 1
+"""Far above every window, and small enough that what it may cost still is a number for limits and stores."""
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
@@ -30,10 +32,18 @@ TOKENS_PER_IMAGE = 765
 """A 1024×1024 picture in OpenAI's high detail; others are of this order."""
 
 
-class Message(Struct):
-    """As much of a chat message as the router reads. Its other fields travel in ``ChatRequest.fields``."""
+def _shown(**words: Any) -> Meta:
+    """What the OpenAPI document says of a field; ``_check`` refuses the rest, in words of its own."""
+    return Meta(extra_json_schema=words)
 
-    role: str
+
+MaxTokens = Annotated[int, _shown(minimum=1, maximum=MAX_TOKENS)]
+
+
+class Message(Struct):
+    """As much of a chat message as the router reads; its other fields are passed on."""
+
+    role: Annotated[str, _shown(enum=sorted(ROLES))]
     content: str | list[dict[str, Any]] | None = None
 
 
@@ -51,30 +61,32 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     answers: int = 1
 
 
-class _StreamOptions(Struct):
+class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
-class _ResponseFormat(Struct):
+class ResponseFormat(Struct):
     type: str
 
 
-class _Body(Struct):
-    model: str
-    messages: list[Message]
+class ChatBody(Struct):
+    """As much of OpenAI's chat request as the router reads; its other fields are passed on."""
+
+    model: Annotated[str, _shown(pattern=f"^{MODEL_NAME.pattern}$")]
+    messages: Annotated[list[Message], _shown(minItems=1, maxItems=MAX_MESSAGES)]
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: int | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: MaxTokens | None = None
+    max_completion_tokens: MaxTokens | None = None
+    n: Annotated[int, _shown(minimum=1, maximum=MAX_CHOICES)] | None = None
     logprobs: bool | None = None
     tools: list[Raw] | None = None
     functions: list[Raw] | None = None
-    response_format: _ResponseFormat | None = None
+    response_format: ResponseFormat | None = None
     modalities: list[str] | UnsetType | None = UNSET
 
 
-_decode = msgspec.json.Decoder(_Body).decode
+_decode = msgspec.json.Decoder(ChatBody).decode
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 
 
@@ -167,8 +179,8 @@ def asked_text(chat: ChatRequest) -> str:
     return ""
 
 
-def _check(body: _Body) -> None:
-    if not MODEL_NAME.fullmatch(body.model) or ".." in body.model:
+def _check(body: ChatBody) -> None:
+    if not MODEL_NAME.fullmatch(body.model):
         raise ClientError(400, "invalid_model", "The model name has characters that no model has.", param="model")
     if not body.messages:
         raise ClientError(400, "invalid_request_error", "At least one message is needed.", param="messages")
@@ -179,18 +191,18 @@ def _check(body: _Body) -> None:
         if item.role not in ROLES:
             message = f"Unknown role {item.role[:40]!r}; known are {', '.join(sorted(ROLES))}."
             raise ClientError(400, "invalid_request_error", message, param=f"messages[{index}].role")
-    for name, value, least in (
-        ("max_tokens", body.max_tokens, 1),
-        ("max_completion_tokens", body.max_completion_tokens, 1),
-        ("n", body.n, 1),
+    for name, value, most in (
+        ("max_tokens", body.max_tokens, MAX_TOKENS),
+        ("max_completion_tokens", body.max_completion_tokens, MAX_TOKENS),
+        ("n", body.n, MAX_CHOICES),
     ):
-        if value is not None and value < least:
-            raise ClientError(400, "invalid_request_error", f"{name} must be at least {least}.", param=name)
-    if body.n is not None and body.n > MAX_CHOICES:
-        raise ClientError(400, "invalid_request_error", f"n may be at most {MAX_CHOICES}.", param="n")
+        if value is not None and value < 1:
+            raise ClientError(400, "invalid_request_error", f"{name} must be at least 1.", param=name)
+        if value is not None and value > most:
+            raise ClientError(400, "invalid_request_error", f"{name} may be at most {most}.", param=name)
 
 
-def _needs(body: _Body) -> list[str]:
+def _needs(body: ChatBody) -> list[str]:
     needs = []
     if body.tools or body.functions:
         needs.append("tools")

@@ -42,6 +42,8 @@ def test_reads_what_the_router_needs() -> None:
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_tokens": 2**31}, "max_tokens"),
+        ({"max_completion_tokens": 10**400}, "max_completion_tokens"),
         ({"n": 0}, "n"),
         ({"n": 128}, "n"),
         ({"tools": "all"}, "tools"),

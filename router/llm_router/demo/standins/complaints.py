@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 _WHERE = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
-_FIELD = re.compile(r"^Object (?P<verb>missing required|contains unknown) field `(?P<name>.+)`")
+_FIELD = re.compile(r"^Object (?P<verb>missing required|contains unknown) field `(?P<name>.*)`")
 _BOUND = re.compile(r"^Expected `(?P<expected>.+)` (?P<length>of length )?(?P<sign><=|>=) (?P<bound>.+)$")
 _TYPE = re.compile(r"^Expected `(?P<expected>.+)`, got")
 

@@ -28,6 +28,7 @@ GOOD = {"role": "a"}
     [
         ({}, Complaint(kind="missing", path=("inner",))),
         ({"inner": [GOOD], "x": 1}, Complaint(kind="unknown", path=("x",))),
+        ({"inner": [GOOD], "": 1}, Complaint(kind="unknown", path=("",))),
         ({"inner": [GOOD, {}]}, Complaint(kind="missing", path=("inner", 1, "role"))),
         ({"inner": [{**GOOD, "x": 1}]}, Complaint(kind="unknown", path=("inner", 0, "x"))),
         ({"inner": [{"role": "c"}]}, Complaint(kind="choice", path=("inner", 0, "role"), value="c")),
