@@ -28,7 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from llm_router.demo.standins.delivery import Pace  # noqa: E402
+from scripts.bench.by_clock import p5_breaker, p8_health, p11_window, p18_requirements  # noqa: E402
+from scripts.bench.framing import p21_framing  # noqa: E402
 from scripts.bench.killed_worker import p22_killed_worker  # noqa: E402
+from scripts.bench.rotation import p16_rotation  # noqa: E402
+from scripts.bench.shared_limits import p12_shared_limits, p13_without_redis  # noqa: E402
 from scripts.bench.signatures import p14_signatures, p15_replay  # noqa: E402
 from scripts.bench.soak import p23_soak  # noqa: E402
 from scripts.bench.under_load import p9_overload, p10_slow_callers  # noqa: E402
@@ -207,9 +211,15 @@ MEASURES: dict[str, Measure] = {
     ),
     "P3": Measure("one of the targets is dead", "≥ 99.9 % answered, ≤ 50 ms more", p3_failover),
     "P4": Measure("everything answers 503: attempts for each request", "≤ 1.2 × + 3 at a time", p4_amplification),
+    "P5": Measure("a breaker that is fed a clock", "opens at 5, closes at 3, ≤ 300 s", lambda s, n: p5_breaker(n // 4)),
     "P6": Measure("the caller leaves: the upstream is closed", "≤ 100 ms", lambda s, _: p6_cancelling(s, 50)),
     "P7": Measure(
         "a target is silent: the caller is answered", "≤ 1 s after the timer", lambda s, _: p7_silence(s, 10)
+    ),
+    "P8": Measure(
+        "checks at the default interval; every second answer an error",
+        "≤ 35 s, opens ≤ once a minute",
+        lambda *_: p8_health(24),
     ),
     "P9": Measure(
         "five times the load that it takes", "goodput ≥ 90 %, refusals ≤ 100 ms, ≤ 64 MiB", lambda *_: p9_overload(10.0)
@@ -217,13 +227,21 @@ MEASURES: dict[str, Measure] = {
     "P10": Measure(
         "500 callers who send a byte a second", "≤ 2 × at p99, closed ≤ 40 s", lambda *_: p10_slow_callers(500, 8.0)
     ),
+    "P11": Measure("limits of one process, fed a clock", "0 above, ≥ 98 % used", lambda s, n: p11_window(n // 4)),
+    "P12": Measure("limits of eight processes on one Redis", "never above", lambda *_: p12_shared_limits(4.0)),
+    "P13": Measure(
+        "the Redis of the limits does not answer", "≤ 50 ms, a share or nothing", lambda *_: p13_without_redis(200)
+    ),
     "P14": Measure(
         "single changed bytes in signed requests",
         "0 accepted, 0 honest ones refused, ≤ 50 µs",
         lambda _, n: p14_signatures(10 * n),
     ),
     "P15": Measure("50 uses of one nonce at once", "exactly 1", lambda *_: p15_replay(200)),
+    "P16": Measure("keys and certificates of a gate change", "0 failed", lambda *_: p16_rotation(20.0)),
     "P17": Measure("reloads under load", "0 streams dropped", lambda *_: p17_reloads(100)),
+    "P18": Measure("requirements in every combination", "0 broken", lambda *_: p18_requirements()),
+    "P21": Measure("odd requests on raw sockets", "none smuggled", lambda s, _: p21_framing(s)),
     "P22": Measure(
         "one of two workers is killed in mid-stream",
         "only its own streams, replaced ≤ 2 s",

@@ -78,7 +78,11 @@ def providers(standins: Standins, *names: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def running_router(
-    config: dict[str, Any], *, load: Callable[[], Loaded] | None = None, folder: Path = Path()
+    config: dict[str, Any],
+    *,
+    load: Callable[[], Loaded] | None = None,
+    folder: Path = Path(),
+    unix_time: Callable[[], float] = time.time,
 ) -> Iterator[Running]:
     """Serve ``config`` on free ports until the context ends; it must end with no request left open. ``folder`` is where
     its relative files are."""
@@ -110,6 +114,7 @@ def running_router(
                 metrics=metrics,
                 counters=counters,
                 sleep=asyncio.sleep,
+                unix_time=unix_time,
             )
             app = RouterApp(loaded, around, reload)
             public, admin = listen("127.0.0.1", 0), listen("127.0.0.1", 0)

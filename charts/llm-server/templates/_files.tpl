@@ -10,6 +10,9 @@ gate.yaml: |
   keys:
     - {id: "${GATE_KEY_ID}", secret: "${GATE_KEY}"}
     - {id: "${GATE_NEXT_KEY_ID}", secret: "${GATE_NEXT_KEY}"}
+  {{- if .Values.gate.replay.redis.secretName }}
+  replay: {backend: redis, url: "${GATE_REPLAY_URL}", private: {{ .Values.gate.replay.redis.private }}}
+  {{- end }}
   maxBody: {{ .Values.gate.maxBody }}
   # Before it the endpoints are told, after it the server ends.
   drainTimeout: {{ max 1 (sub (int64 .Values.terminationGracePeriodSeconds) (add 3 (int64 .Values.drain.endpointSeconds))) }}s

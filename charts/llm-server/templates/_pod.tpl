@@ -137,6 +137,12 @@ containers:
       - name: {{ $variable }}
         valueFrom: {secretKeyRef: {name: {{ $.Values.gate.keys.secretName }}, key: {{ $entry }}}}
       {{- end }}
+      {{- with .Values.gate.replay.redis }}
+      {{- if .secretName }}
+      - name: GATE_REPLAY_URL
+        valueFrom: {secretKeyRef: {name: {{ .secretName }}, key: {{ .key }}}}
+      {{- end }}
+      {{- end }}
     ports:
       - {name: gate, containerPort: 8443}
       - {name: gate-metrics, containerPort: 9092}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -35,7 +36,9 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def say(text: str) -> None:
-    click.echo(text, err=True)
+    """To standard error. That nobody can hear it, as where the disk behind it is full, stops no server."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

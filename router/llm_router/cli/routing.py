@@ -25,7 +25,7 @@ def serve(config_path: Path) -> None:
 
     loaded = load(str(config_path), os.environ)
     for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}")
     if loaded.config.server.workers == 1:
         run(lambda: serve_router(loaded, lambda: load(str(config_path), os.environ), say=say))
         return

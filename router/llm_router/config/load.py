@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -45,9 +45,16 @@ class Loaded:
 
     @property
     def files(self) -> tuple[pathlib.Path, ...]:
-        """What a router is made from and may change under it: the configuration and the file of API keys."""
+        """What a router is made from and may change under it: the configuration, the file of API keys, and the CAs and
+        client certificates of clusters."""
         own = (pathlib.Path(self.path),) if self.path else ()
-        return own if self.api_keys_file is None else (*own, self.api_keys_file)
+        keys = () if self.api_keys_file is None else (self.api_keys_file,)
+        return *own, *keys, *dict.fromkeys(map(pathlib.Path, self._certificates()))
+
+    def _certificates(self) -> Iterator[str]:
+        for cluster in (*self.config.clusters, self.config.discovery.template):
+            if (tls := cluster.tls) is not None:
+                yield from (file for file in (tls.ca_file, tls.cert_file, tls.key_file) if file is not None)
 
 
 def load(path: str, env: Mapping[str, str] = os.environ) -> Loaded:

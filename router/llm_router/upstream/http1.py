@@ -20,8 +20,8 @@ from yarl import URL
 
 from ..errors import ConnectFailed, RouterFull, UpstreamReset, UpstreamSilent
 from .client import KEEP_ALIVE_S, Answer, Headers
-from .egress import permitted_addresses
 from .http1_connection import Connection, Key
+from .last_addresses import LastAddresses
 
 NEXT_ADDRESS_S = 0.25
 """How long an address is tried before the next one is tried beside it (RFC 8305, section 5)."""
@@ -32,7 +32,8 @@ class Http1Client:
     """Use as an async context manager: leaving it closes every connection, busy ones too.
 
     ``connect_timeout_s`` covers the name, the connection and TLS together. A kept connection is used again for
-    ``keep_alive_s`` after its last answer, by the monotonic clock ``now``; the youngest comes first.
+    ``keep_alive_s`` after its last answer, by the monotonic clock ``now``; the youngest comes first. While a name
+    cannot be resolved, connections go where it last led, for a minute.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Http1Client:
     ) -> None:
         self._connect_timeout_s, self._keep_alive_s, self._now = connect_timeout_s, keep_alive_s, now
         self._pool: Pool | None = None
+        self._addresses = LastAddresses(now)
 
     async def __aenter__(self) -> Self:
         self._pool = Pool(self._keep_alive_s, self._now)
@@ -91,7 +93,7 @@ class Http1Client:
 
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                addresses = await permitted_addresses(host, port, private=private)
+                addresses = await self._addresses.permitted(host, port, private=private)
                 if len(addresses) == 1:
                     return await connect(addresses[0])
                 return await _first([functools.partial(connect, address) for address in addresses])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ ENV = {
     "GATE_NEXT_KEY": base64.b64encode(bytes(range(32, 64))).decode(),
 }
 BESIDE_ITS_POD = {"exporter": {"enabled": True}}
+REPLAY = {"gate": {"replay": {"redis": {"secretName": "pool-redis", "private": True}}}}
 TLS = {"gate": {"tls": {"enabled": True, "secretName": "aws-tls", "clientCertificates": True}}}
 
 
@@ -34,8 +36,8 @@ def files(tmp_path: Path, *values: dict[str, Any]) -> Path:
     return tmp_path
 
 
-def gate(tmp_path: Path, *values: dict[str, Any]) -> GateConfig:
-    config = load_struct(str(files(tmp_path, *values) / "gate.yaml"), GateConfig, ENV)
+def gate(tmp_path: Path, *values: dict[str, Any], env: Mapping[str, str] = ENV) -> GateConfig:
+    config = load_struct(str(files(tmp_path, *values) / "gate.yaml"), GateConfig, env)
     check_gate(config)
     return config
 
@@ -59,6 +61,18 @@ def test_the_gate_forwards_to_where_the_server_listens(tmp_path: Path) -> None:
     config = gate(tmp_path, MINIMAL)
     assert config.upstream == "http://127.0.0.1:8081"
     assert config.max_body == 5 * 2**20
+
+
+def test_gates_of_a_pool_remember_together_where_a_secret_says_in_which_redis(tmp_path: Path) -> None:
+    assert gate(tmp_path, MINIMAL).replay.backend == "memory"
+    objects = render("llm-server", MINIMAL, REPLAY)
+    spec = pod_spec(objects.one("Deployment"))
+    assert spec is not None
+    (variable,) = [each for each in containers(spec)["gate"]["env"] if each["name"] == "GATE_REPLAY_URL"]
+    assert variable["valueFrom"]["secretKeyRef"] == {"name": "pool-redis", "key": "url"}
+    replay = gate(tmp_path, MINIMAL, REPLAY, env=ENV | {"GATE_REPLAY_URL": "redis://redis.llm.svc:6379/0"}).replay
+    assert (replay.backend, str(replay.url)) == ("redis", "redis://redis.llm.svc:6379/0")
+    assert {"ports": [{"port": 6379}]} in objects.one("NetworkPolicy")["spec"]["egress"]
 
 
 def test_ports_are_those_of_the_container(tmp_path: Path) -> None:

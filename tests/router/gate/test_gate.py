@@ -164,6 +164,20 @@ def test_what_is_not_honestly_signed_is_401_and_never_reaches_llama_server(case:
     assert router.ended("rejected") == 1
 
 
+def test_a_clock_that_jumps_refuses_with_a_reason_of_its_own_and_serves_again_once_it_is_right() -> None:
+    async def scenario() -> tuple[list[int], list[float]]:
+        async with upstream(says_ok) as behind, gate(behind.url, started_at=0) as router:
+            statuses, right = [], router.clock.now
+            for jump_s in (0, 3600, 0, -3600, 0):
+                router.clock.now = right
+                data = router.raw("POST", CHAT, BODY)
+                router.clock.now += jump_s
+                statuses.append((await router.send(data)).status)
+            return statuses, [router.rejected("expired"), router.rejected("created_in_future")]
+
+    assert run(scenario()) == ([200, 401, 200, 401, 200], [1, 1])
+
+
 def test_all_401_are_alike_and_name_no_reason() -> None:
     replies, _, _ = asked(*(ask for ask, _ in REFUSED.values()))
     first = replies[0]

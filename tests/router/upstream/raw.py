@@ -121,7 +121,8 @@ async def fetch(client: Client, url: URL, tls: ssl.SSLContext | None = None, *, 
 
 
 class Resolving(asyncio.SelectorEventLoop):
-    """An event loop whose resolver knows every name by the same addresses. ``asked`` are the names in their order."""
+    """An event loop whose resolver knows every name by the same addresses, and none where there are no addresses.
+    ``asked`` are the names in their order."""
 
     def __init__(self, *addresses: str) -> None:
         super().__init__()
@@ -130,6 +131,8 @@ class Resolving(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **_kwargs: Any) -> Any:
         self.asked.append(host)
+        if not self.addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         kind = socket.SOCK_STREAM
         return [info for address in self.addresses for info in socket.getaddrinfo(address, port, type=kind)]
 
