@@ -177,6 +177,12 @@ def table(page: str, measured: dict[str, str]) -> str:
     return "\n".join([BEGIN, "", *head, *(rows[name] for name in SUBJECTS if name in rows), "", END])
 
 
+def write(name: str, result: Score) -> None:
+    page = PAGE.read_text()
+    written = table(page, {name: row(name, result)})
+    PAGE.write_text(re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: written, page, flags=re.DOTALL))
+
+
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice([*SUBJECTS]), help="Measure this one; may be repeated.")
 @click.option("--print", "only_print", is_flag=True, help="Leave the page alone.")
@@ -186,21 +192,18 @@ def main(only: Sequence[str], only_print: bool) -> None:
     hypothesis.settings.register_profile("mutants", deadline=None, derandomize=True, database=None, phases=phases)
     hypothesis.settings.load_profile("mutants")
     equivalent = frozenset(line for line in EQUIVALENT.read_text().splitlines() if not line.startswith("#"))
-    measured, weak = {}, []
+    weak = []
     for name in only or SUBJECTS:
         result = score(SUBJECTS[name], equivalent)
-        measured[name] = row(name, result)
         for survivor in result.survivors:
             click.echo(f"  survived: {survivor}")
-        click.echo(f"{name}: {result.killed} killed, {len(result.survivors)} survived: {result.share:.1%}")
+        click.echo(
+            f"{name}: {result.killed} killed, {len(result.survivors)} survived, {cpu_s():.0f} s of CPU time so far"
+        )
+        if not only_print:
+            write(name, result)
         if result.share < PROMISED:
             weak.append(name)
-    click.echo(f"{cpu_s():.0f} s of CPU time")
-    if not only_print:
-        page = PAGE.read_text()
-        PAGE.write_text(
-            re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: table(page, measured), page, flags=re.S)
-        )
     if weak:
         raise click.ClickException(f"less than {PROMISED:.0%} killed: {', '.join(weak)}")
 
