@@ -94,6 +94,10 @@ bench: .venv/.installed-dev  ## measure CPU time per request beside nginx and a 
 	@scripts/debian-packages.sh bench
 	$(BIN)/python scripts/bench/run.py $(ARGS)
 
+.PHONY: mutants
+mutants: .venv/.installed-dev  ## measure how many small mistakes the tests notice (some minutes of CPU time)
+	$(BIN)/python scripts/mutants/run.py $(ARGS)
+
 .PHONY: tools
 tools: $(filter .venv-tools/%,$(UV))  ## build the heavy components that some tests need, into the user's cache
 	@PATH="$(abspath .venv-tools/bin):$$PATH" nice -n 10 scripts/tools.sh

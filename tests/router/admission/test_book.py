@@ -92,6 +92,22 @@ def test_after_a_claim_the_tally_says_when_one_more_fits() -> None:
     assert waits == [0.0, 51.0, 41.0]  # 61 s after the second in which the first was taken
 
 
+def test_in_the_end_the_tokens_count_that_were_really_used() -> None:
+    book, stated = Book(), limits(5, 100, 1)
+    for used, counted in ((4, 4), (30, 34)):
+        book.settle(book.reserve(claims(stated, 10), 0.0).taken, Used(tokens=used), 1.0)
+        assert book.used(stated["tokens"], 1.0) == counted
+    assert (book.used(stated["requests"], 1.0), book.used(stated["slots"], 1.0)) == (2, 0)
+
+
+def test_a_tally_tells_the_reset_of_a_minutes_limits_and_of_no_other() -> None:
+    book, stated = Book(), limits(5, 100, 1, budget=Budget(daily=1.0, hard=False))
+    tallies = dict(zip(stated, book.reserve(claims(stated), 10.0).tallies, strict=True))
+    resets = {unit: tally.reset_s for unit, tally in tallies.items()}
+    assert resets == {"requests": 61.0, "tokens": 61.0, "slots": math.inf, "daily": math.inf}
+    assert tallies["daily"].wait_s == 0.0
+
+
 def test_a_check_takes_nothing_and_is_refused_where_nothing_is_left() -> None:
     book, stated = Book(), limits(budget=Budget(daily=1.0))
     daily = stated["daily"]

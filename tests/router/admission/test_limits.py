@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_router.admission.limits import Limits
+from llm_router.admission.limits import Limits, budget_of
 from llm_router.config.schema import Budget, RateLimit
 from llm_router.pricing.estimate import nano_usd
 from tests.router.admission.claims import NOON, limits
@@ -36,6 +36,26 @@ def test_each_limit_says_what_it_is_and_has_a_counter_of_its_own() -> None:
     }
     others = limits(5, 1000, 2, owner="bob", budget=Budget(daily=1.5, monthly=20.0))
     assert len({limit.key for limit in (*stated.values(), *others.values())}) == 10
+
+
+def test_the_names_of_counters_are_those_under_which_a_shared_store_keeps_them() -> None:
+    """Another name after an update would forget what was spent."""
+    stated = limits(5, 1000, 2, budget=Budget(daily=1.5, monthly=20.0))
+    assert [limit.key for limit in stated.values()] == [
+        "key:alice:requestsPerMinute",
+        "key:alice:tokensPerMinute",
+        "key:alice:concurrentRequests",
+        "key:alice:daily:2026-11-21",
+        "key:alice:monthly:2026-11",
+    ]
+    assert [budget_of(stated[name]) for name in ("daily", "monthly")] == ["key:alice:daily", "key:alice:monthly"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "needed"), [(None, False), (Budget(daily=1.0), True), (Budget(daily=1.0, hard=False), False)]
+)
+def test_only_who_keeps_to_a_hard_budget_needs_prices(budget: Budget | None, needed: bool) -> None:
+    assert Limits("key", "alice", None, budget).needs_prices is needed
 
 
 def test_a_budget_is_soft_at_its_share_and_counted_in_nano_usd() -> None:

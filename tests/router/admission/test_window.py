@@ -49,6 +49,13 @@ def test_what_is_larger_than_the_ceiling_never_fits() -> None:
     assert Window().wait_s(10, 10, 0.0) == 0
 
 
+def test_the_wait_lasts_until_enough_has_left_and_not_only_the_first() -> None:
+    window = Window()
+    window.take(1, 0.0)
+    window.take(1, 1.0)
+    assert (window.wait_s(1, 2, 1.0), window.wait_s(2, 2, 1.0)) == (60.0, 61.0)
+
+
 def test_under_pressure_at_least_98_percent_of_the_limit_gets_through() -> None:
     window, ceiling, admitted, minutes = Window(), 600, 0, 20
     for tick in range(minutes * 60 * 20):

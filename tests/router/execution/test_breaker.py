@@ -107,6 +107,65 @@ def test_cooling_is_apart_from_the_breaker_and_never_shortened() -> None:
     assert not it.tripped
 
 
+def test_a_breaker_that_never_opened_asks_for_no_wait_and_names_no_reason() -> None:
+    assert breaker().retry_at() == (0.0, "")
+
+
+def test_where_both_end_together_it_is_the_breaker_that_is_named() -> None:
+    it = opened()
+    it.cool(0.0, 30.0)
+    assert it.retry_at() == (30.0, "circuit_open")
+    it.cool(0.0, 30.5)
+    assert it.retry_at() == (30.5, "cooling")
+
+
+def test_failures_while_it_is_open_make_it_no_longer() -> None:
+    it = opened()
+    for _ in range(10):
+        it.failed(5.0, 4.0)
+    assert it.retry_at() == (30.0, "circuit_open")
+
+
+def test_an_attempt_that_began_in_the_moment_of_opening_is_news() -> None:
+    well, ill = opened(at=10.0), opened(at=10.0)
+    well.succeeded(12.0, 10.0)
+    assert well.state(12.0) == "half_open"
+    ill.failed(41.0, 10.0)
+    assert ill.state(41.0) == "open"
+
+
+def test_each_time_in_a_row_it_stays_open_longer_but_at_most_five_minutes() -> None:
+    it = opened()
+    waits = []
+    for _ in range(12):
+        now = it.retry_at()[0]
+        it.failed(now, now)
+        waits.append(it.retry_at()[0] - now)
+    assert waits == [60.0, 90.0, 120.0, 150.0, 180.0, 210.0, 240.0, 270.0, 300.0, 300.0, 300.0, 300.0]
+
+
+def test_once_closed_it_opens_for_the_shortest_time_and_needs_all_successes_anew() -> None:
+    it = opened()
+    it.failed(30.0, 30.0)
+    for _ in range(3):
+        it.succeeded(90.0, 90.0)
+    for _ in range(5):
+        it.failed(100.0, 100.0)
+    assert it.retry_at() == (130.0, "circuit_open")
+    for _ in range(2):
+        it.succeeded(130.0, 130.0)
+    assert it.state(130.0) == "half_open"
+
+
+def test_failures_from_before_it_opened_are_forgotten_when_it_closes() -> None:
+    it = Breaker(CircuitBreaker(failure_threshold=5, success_threshold=1, timeout=Seconds(1)), lambda: 0.5)
+    for at in range(20):
+        (it.failed if at % 2 else it.succeeded)(float(at), float(at))
+    it.succeeded(20.0, 20.0)
+    it.failed(20.0, 20.0)
+    assert it.state(20.0) == "closed"
+
+
 class BreakerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()

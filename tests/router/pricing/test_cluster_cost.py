@@ -121,6 +121,20 @@ def test_every_node_of_the_pool_is_paid_for() -> None:
     assert three.capacity == pytest.approx(3 * one.capacity)
 
 
+def test_reading_is_weighed_per_node_and_never_dearer_than_writing() -> None:
+    two = make_status(nodes=2, tokens_per_second=TokensPerSecond(capacity=40.0, prefill=200.0))
+    assert cluster_cost(make_cluster(), Cost(), two, NOW).input_ratio == pytest.approx(40 / 200)
+    mixed = make_status(nodes=2, tokens_per_second=TokensPerSecond(capacity=40.0))
+    assert cluster_cost(make_cluster(), Cost(), mixed, NOW).input_ratio == pytest.approx(40 / 2 / 100)
+    slow = make_status(tokens_per_second=TokensPerSecond(capacity=40.0, prefill=10.0))
+    assert cluster_cost(make_cluster(), Cost(), slow, NOW).input_ratio == 1.0
+
+
+def test_a_price_has_not_aged_where_the_pools_clock_is_ahead_and_may_come_from_somewhere_unsaid() -> None:
+    cost = cluster_cost(make_cluster(), Cost(), make_status(measured_at=NOW + 5, price_source=""), NOW)
+    assert (cost.price_age_s, cost.price_source) == (60.0, "unknown")
+
+
 def test_until_measured_the_configuration_speaks_and_says_so() -> None:
     cost = cluster_cost(make_cluster(), Cost(), None, NOW)
     assert cost.capacity == pytest.approx(0.0928 * 1000 / (4 * 8 * 3600) * 1.10)
@@ -151,7 +165,7 @@ def test_without_a_number_of_slots_the_slowest_reading_counts() -> None:
 
 @pytest.mark.parametrize(
     ("measured_at", "stale"),
-    [(NOW - 89, False), (NOW - 91, True), (0.0, True), (NOW + 5, False), (NOW + 3600, True), (math.nan, True)],
+    [(NOW - 90, False), (NOW - 91, True), (0.0, True), (NOW + 5, False), (NOW + 3600, True), (math.nan, True)],
 )
 def test_a_stale_status_is_passed_over_as_a_whole(measured_at: float, stale: bool) -> None:
     cost = cluster_cost(make_cluster(), Cost(), make_status(measured_at=measured_at), NOW)
@@ -187,6 +201,7 @@ def test_a_pool_at_zero_nodes_is_not_free() -> None:
         ("up", 4, None, None),
         ("starting", 0, None, None),
         ("up", 4, 0.02, 0.02),
+        ("up", 4, 0.0, 0.0),
         ("up", 0, math.nan, 0.0),
         ("up", 4, -1.0, None),
     ],

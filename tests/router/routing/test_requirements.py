@@ -7,19 +7,25 @@ from typing import Any
 import pytest
 
 from llm_router.model import ClusterCost, Facts, Limited, LimitUnit, Rejection, View
+from llm_router.routing.complexity import COMPLEX
 from llm_router.routing.policy import Policy
 from llm_router.routing.requirements import (
+    ABLE,
     DEMANDS,
     LASTING,
     PASSING,
     RULE,
     SCOPES,
+    TROUBLE,
     UNAVAILABLE,
     Question,
+    checks_for,
     is_called,
+    is_well,
+    question_of,
     reject,
 )
-from tests.router.routing.views import NOW, cluster, facts, provider
+from tests.router.routing.views import NOW, cluster, facts, provider, snapshot
 
 POLICY = Policy(unsupported={"anthropic": frozenset({"n", "logprobs"})})
 
@@ -268,12 +274,14 @@ def at(unit: LimitUnit, amount: int, until: float = NOW + 5) -> tuple[Limited, .
     [
         (at("requests", 1), "rate_limited"),
         (at("slots", 1), "rate_limited"),
+        (at("requests", 2), None),
         (at("requests", 1, NOW), None),
         (at("tokens", 300), "rate_limited"),
         (at("tokens", 301), None),
         (at("tokens", 301) + at("requests", 1), "rate_limited"),
         (at("nano_usd", 1_500_000), "budget_exceeded"),
         (at("nano_usd", 1_500_001), None),
+        (at("nano_usd", 1), "budget_exceeded"),
         (at("nano_usd", 1, NOW), None),
     ],
 )
@@ -291,6 +299,118 @@ def test_a_budget_rules_out_who_has_no_price() -> None:
     assert code(provider("p", 0.005), facts(priced=True)) is None
 
 
+WELL: dict[str, Any] = {"state": "up", "health": "healthy", "retry_at": NOW}
+
+
+@pytest.mark.parametrize(
+    ("signals", "well"),
+    [
+        ({}, True),
+        ({"health": "unknown"}, True),
+        ({"state": "starting"}, False),
+        ({"health": "unhealthy"}, False),
+        ({"retry_at": NOW + 1}, False),
+        ({"probing": True}, False),
+        ({"limited": at("requests", 10)}, False),
+    ],
+)
+def test_well_is_who_has_no_trouble_at_all(signals: dict[str, Any], well: bool) -> None:
+    view = cluster("a", **WELL | signals)
+    assert is_well(view, NOW) is well
+    assert not well or code(view, facts()) not in TROUBLE
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy", "routed"),
+    [
+        (facts("gpt-9"), Policy(), None),
+        (facts("gpt-9"), Policy(default_target="p"), "p"),
+        (facts("gpt-9"), Policy(routes={"gpt-9": "q"}, default_target="p"), "q"),
+        (facts("gpt-9"), Policy(routes={"gpt-8": "q"}), None),
+        (facts("p-large"), Policy(default_target="p"), None),  # somebody accepts it
+        (facts("gpt-9", exact_model=True), Policy(routes={"gpt-9": "q"}, default_target="p"), None),
+    ],
+)
+def test_whom_model_routes_lets_answer(asked: Facts, policy: Policy, routed: str | None) -> None:
+    views = (provider("p", any_model=False), provider("q", any_model=False))
+    assert question_of(asked, snapshot(*views), policy) == Question(asked, policy, NOW, routed)
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy", "more"),
+    [
+        (facts(), POLICY, None),
+        (facts("gpt-4"), POLICY, "model_not_found"),
+        (facts(allowed_models=frozenset()), POLICY, "model_not_allowed"),
+        (facts(allowed_targets=frozenset()), POLICY, "target_not_allowed"),
+        (facts(target="a"), POLICY, "not_asked_for"),
+        (facts(compliance=frozenset({"gdpr"})), POLICY, "compliance"),
+        (facts(region="eu"), POLICY, "residency"),
+        (facts(needs=frozenset({"tools"})), POLICY, "unsupported"),
+        (facts(stream=True), POLICY, "unsupported"),
+        (facts(complexity=COMPLEX), POLICY, "capability"),
+        (facts(max_usd_per_1k_tokens=0.1), POLICY, "cost"),
+        (facts(priced=True), POLICY, "cost"),
+        (facts(), Policy(enable_external_fallback=False), "external_disabled"),
+        (facts(max_latency_ms=1), POLICY, "latency"),
+    ],
+)
+def test_only_what_the_request_gives_a_reason_for_is_checked(asked: Facts, policy: Policy, more: str | None) -> None:
+    always = {"context_length_exceeded"} | PASSING - {"latency"}
+    checked = [code for code, _ in checks_for(Question(asked, policy, NOW))]
+    assert sorted(checked) == sorted(always | ({more} if more else set()))
+
+
+@pytest.mark.parametrize("need", ["tools", "vision", "audio"])
+def test_a_cluster_declares_what_llama_servers_mostly_cannot(need: str) -> None:
+    asked = facts(needs=frozenset({need}))
+    assert code(cluster("a"), asked) == "unsupported"
+    assert code(cluster("a", capabilities=frozenset({need})), asked) is None
+
+
+@pytest.mark.parametrize(
+    ("view", "asked", "said"),
+    [
+        (cluster("a"), facts("x", exact_model=True), "does not answer as exactly 'x'"),
+        (cluster("a"), facts("x", allowed_models=frozenset()), "the key does not cover the model 'x'"),
+        (cluster("a"), facts(allowed_models=frozenset()), "the key does not cover the model 'tiny'"),
+        (cluster("a"), facts(allowed_targets=frozenset()), "the key does not cover this target"),
+        (cluster("a"), facts(target="b"), "the request asks for 'b'"),
+        (cluster("a"), facts(compliance=frozenset({"soc2", "gdpr"})), "lacks gdpr, soc2"),
+        (cluster("a", region="us"), facts(region="eu"), "eu required, this is us"),
+        (cluster("a"), facts(region="eu"), "eu required, this is nowhere stated"),
+        (cluster("a"), facts(needs=frozenset({"vision", "audio"})), "cannot take audio, vision"),
+        (
+            cluster("a", capabilities=frozenset({"simple-tasks"})),
+            facts(complexity=0.75),
+            "takes simple tasks only, complexity is 0.75",
+        ),
+        (cluster("a", context_length=64), facts(max_tokens=10), "110 tokens wanted, the window holds 64"),
+        (cluster("a", None), facts(priced=True), "the cost is not known"),
+        (
+            cluster("a", 0.002),
+            facts(max_usd_per_1k_tokens=0.001),
+            "0.002000 USD per 1K tokens, at most 0.001 allowed",
+        ),
+        (cluster("a", p95_latency_ms=501.0), facts(max_latency_ms=500), "p95 is 501 ms, at most 500 allowed"),
+        (cluster("a", state="zero"), facts(), "the pool is zero"),
+        (cluster("a", health="unhealthy"), facts(), "failed its health check"),
+        (cluster("a", retry_at=NOW + 1.5, retry_reason="cooling"), facts(), "asked for a pause of 1.5 s"),
+        (cluster("a", retry_at=NOW + 1.5), facts(), "failed lately, next attempt in 1.5 s"),
+        (cluster("a", probing=True), facts(), "failed lately, one attempt is under way"),
+    ],
+)
+def test_people_are_told_what_is_wrong_and_by_how_much(view: View, asked: Facts, said: str) -> None:
+    found = rejection(view, asked)
+    assert found is not None
+    assert found.detail == said
+
+
+def test_who_never_leaves_is_told_the_setting() -> None:
+    found = rejection(provider("p"), facts(), Policy(enable_external_fallback=False))
+    assert found == Rejection("p", "external_disabled", "enableExternalFallback is false")
+
+
 def test_a_lasting_reason_is_named_before_a_passing_one() -> None:
     broken = cluster("a", state="down", health="unhealthy", region="us")
     assert code(broken, facts(region="eu")) == "residency"
@@ -300,4 +420,9 @@ def test_the_classes_of_codes_are_complete_and_apart() -> None:
     assert not LASTING & PASSING
     assert LASTING >= SCOPES
     assert DEMANDS - {RULE} <= LASTING | PASSING
-    assert PASSING - {"latency"} == UNAVAILABLE
+    assert PASSING - {"latency"} == UNAVAILABLE == TROUBLE
+
+
+def test_able_is_who_could_answer_whoever_asks_and_whatever_model_he_names() -> None:
+    codes = {code for code, _ in ABLE}
+    assert codes == {"compliance", "residency", "unsupported", "context_length_exceeded"}

@@ -415,6 +415,12 @@ def test_no_signature_may_live_longer_than_a_minute(lifetime_s: int, reason: str
         assert refusal(message) == reason
 
 
+def test_what_has_expired_is_refused_by_its_headers_before_a_byte_of_the_body_is_read() -> None:
+    late, message = NOW + LIFETIME_S + SKEW_S + 1, signed()
+    with pytest.raises(Refused, match="expired"):
+        verifier().verify_headers(message.method, message.path, message.query, message.headers, late)
+
+
 def test_what_was_signed_before_the_gate_started_is_refused() -> None:
     started = verifier(not_before=NOW)
     assert refusal(signed(now=NOW - 0.1), by=started) == "before_start"
@@ -461,6 +467,17 @@ def test_every_request_gets_its_own_nonce_of_128_bits() -> None:
     assert {len(nonce) for nonce in nonces} == {22}
     first, second = verify(signed()), verify(signed())
     assert first.replay_key != second.replay_key
+    assert first.replay_key == f"{KEY_ID}|{first.nonce}", "what gates share in Redis keeps its name"
+
+
+def test_paths_that_callers_make_up_do_not_fill_a_signers_memory() -> None:
+    signer = Signer(KEY_ID, SECRET, AUTHORITY, TARGET)
+    for number in range(200):
+        verify(signed(Message(path=b"/%d" % number), signer=signer))
+        assert len(signer._heads) <= 64
+    heads = [signer._head("POST", path, "", "application/json") for path in ("/198", "/199")]
+    again = [signer._head("POST", path, "", "application/json") for path in ("/198", "/199")]
+    assert heads == again, "each kind of request is worked out once"
 
 
 # ---------------------------------------------------------------- configuration
