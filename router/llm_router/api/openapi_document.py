@@ -118,11 +118,15 @@ def _paths() -> dict[str, Any]:
     return {
         "/v1/chat/completions": {
             "post": _asking(
-                "chat", "Answer a chat request, whole or as events.", completion, _SENT, _answer_headers(), refused
+                _operation(
+                    "chat", "Answer a chat request, whole or as events.", completion, _SENT, _answer_headers(), refused
+                )
             )
         },
         "/v1/route": {
-            "post": _asking("route", "Explain who would answer, without sending it.", _json(ShownDecision), _ASKED)
+            "post": _asking(
+                _operation("route", "Explain who would answer, without sending it.", _json(ShownDecision), _ASKED)
+            )
         },
         "/v1/models": {
             "get": _keyed(_operation("models", "The model names that somebody answers for.", _json(ModelList), _KEYED))
@@ -138,19 +142,12 @@ def _paths() -> dict[str, Any]:
     }
 
 
-def _asking(
-    name: str,
-    summary: str,
-    content: dict[str, Any],
-    errors: tuple[int, ...],
-    headers: dict[str, Any] | None = None,
-    more: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """An operation that takes a chat request."""
-    operation = _keyed(_operation(name, summary, content, errors, headers, more))
-    operation["parameters"] = [{"$ref": f"#/components/parameters/{header}"} for header in _REQUIREMENTS]
-    operation["requestBody"] = {"required": True, "content": _json(ChatBody)}
-    return operation
+def _asking(operation: dict[str, Any]) -> dict[str, Any]:
+    """``operation`` as one that takes a chat request."""
+    return _keyed(operation) | {
+        "parameters": [{"$ref": f"#/components/parameters/{header}"} for header in _REQUIREMENTS],
+        "requestBody": {"required": True, "content": _json(ChatBody)},
+    }
 
 
 def _operation(

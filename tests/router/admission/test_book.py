@@ -74,7 +74,7 @@ class Against(RuleBasedStateMachine):
 
 
 TestAgainst = Against.TestCase
-TestAgainst.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAgainst.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def test_one_refused_claim_takes_nothing_of_the_others() -> None:

@@ -207,5 +207,5 @@ class BreakerMachine(RuleBasedStateMachine):
             assert self.failures_in_a_row < SETTINGS.failure_threshold
 
 
-BreakerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+BreakerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestBreakerMachine = BreakerMachine.TestCase

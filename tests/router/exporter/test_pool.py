@@ -442,7 +442,7 @@ def test_only_those_that_are_away_are_asked_more_often(benches: list[Bench], mon
     assert up.asked == 4, "health, props, models and metrics, once"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import genai_prices
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_router.config.schema import Price
@@ -47,7 +47,6 @@ def charged_by_the_package(price_id: str, model: str, usage: Usage, at: datetime
 
 
 @pytest.mark.parametrize(("price_id", "model"), MODELS)
-@settings(deadline=None)  # the first lookup loads the data
 @given(
     uncached=token_counts, read=token_counts, written=token_counts, for_1h=token_counts, output=st.integers(0, 128_000)
 )

@@ -404,7 +404,7 @@ def breaches(view: View, asked: Facts, policy: Policy) -> list[str]:
     return [name for name, kept in rules.items() if not kept]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(fleets(), requests(), policies)
 def test_no_decision_holds_a_target_that_breaks_a_requirement(fleet: list[View], asked: Facts, policy: Policy) -> None:
     by_name = {view.target.name: view for view in fleet}
@@ -427,7 +427,7 @@ def test_no_decision_holds_a_target_that_breaks_a_requirement(fleet: list[View],
     assert sorted(names(decision) + rejected) == sorted(by_name), "every target is either chosen or rejected, once"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fleets(), requests(), policies, st.randoms(use_true_random=False))
 def test_the_order_of_the_configuration_does_not_matter(
     fleet: list[View], asked: Facts, policy: Policy, random: Any

@@ -79,7 +79,7 @@ def every_plan(of: Config, trace: Trace) -> Iterator[Figures]:
             yield figures_of(world, world.run(), 5.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(requests, min_size=1, max_size=40), st.sampled_from([ELASTIC, MIXED, SEVERAL, INSIDE_ONLY]))
 def test_no_run_that_keeps_the_limit_is_below_the_bound_by_nodes(asked: Sequence[Request], of: Config) -> None:
     trace = trace_of(asked)
@@ -88,7 +88,7 @@ def test_no_run_that_keeps_the_limit_is_below_the_bound_by_nodes(asked: Sequence
         assert by_nodes(of, trace, best.usd) <= best.usd + 1e-9
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(requests, min_size=1, max_size=30), st.sampled_from([ELASTIC, MIXED, SEVERAL, INSIDE_ONLY]))
 def test_no_run_that_keeps_the_limit_is_below_the_bound_by_program(asked: Sequence[Request], of: Config) -> None:
     trace = trace_of(asked)
@@ -97,7 +97,7 @@ def test_no_run_that_keeps_the_limit_is_below_the_bound_by_program(asked: Sequen
         assert by_program(of, trace) <= best.usd + 1e-9
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(requests, min_size=1, max_size=4))
 def test_no_plan_at_all_is_below_the_bounds_on_tiny_traces(asked: Sequence[Request]) -> None:
     trace = trace_of(asked)

@@ -194,7 +194,7 @@ _steps = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=_steps)
 def test_redis_and_memory_give_the_same_answers(server: RedisServer, steps: list[Step]) -> None:
     """But for the time of day, which is each one's own: a minute does not pass in here."""

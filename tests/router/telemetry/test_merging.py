@@ -83,7 +83,7 @@ def test_one_that_has_ended_leaves_its_sums_and_nothing_of_the_present(two: tupl
     assert values(gathered).keys() == sums
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["count", "look", "end"])), max_size=40))
 def test_what_was_shown_of_a_counter_never_falls(steps: list[tuple[int, str]]) -> None:
     gathered, live = Gathered(), dict[int, Process]()

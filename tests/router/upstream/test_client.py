@@ -692,7 +692,7 @@ def answers(draw: st.DrawFn) -> tuple[int, dict[str, str], bytes, list[bytes]]:
     return status, headers, body, segments
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=answers())
 @example(answer=(200, {"x-a": "b"}, b"", [b"HTTP/1.1 200 OK\r\nx-a: b\r\n\r", b"\n"]))
 def test_whatever_is_sent_is_what_is_read(stack: Stack, answer: tuple[int, dict[str, str], bytes, list[bytes]]) -> None:

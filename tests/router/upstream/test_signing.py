@@ -179,7 +179,7 @@ PATH_TEXT = st.text(string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@", 
 QUERY_TEXT = st.text(string.ascii_letters + string.digits + "-._~=&+/?:@", max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     method=st.sampled_from(["GET", "POST"]),
     path=st.lists(PATH_TEXT, min_size=1, max_size=4),
@@ -233,7 +233,7 @@ SIGNED_HEADERS = (
 )
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(
     where=st.sampled_from(["method", "path", "query", "body", *SIGNED_HEADERS]),
     at=st.integers(0, 10_000),
@@ -255,7 +255,7 @@ def test_any_single_changed_byte_is_refused(where: str | bytes, at: int, by: int
     refusal(bad)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(where=st.sampled_from(SIGNED_HEADERS), at=st.integers(0, 500), insert=st.binary(min_size=1, max_size=3))
 def test_inserted_or_removed_bytes_are_refused(where: bytes, at: int, insert: bytes) -> None:
     good = signed()
@@ -267,7 +267,7 @@ def test_inserted_or_removed_bytes_are_refused(where: bytes, at: int, insert: by
             refusal(good.with_header(where, altered))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(SIGNED_HEADERS), st.binary(max_size=200)), max_size=8), st.binary())
 def test_arbitrary_headers_are_refused_and_nothing_else_is_raised(
     headers: list[tuple[bytes, bytes]], path: bytes
@@ -275,7 +275,7 @@ def test_arbitrary_headers_are_refused_and_nothing_else_is_raised(
     refusal(Message(path=path, headers=tuple(headers)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     body=st.binary(max_size=200),
     request_id=st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=64),

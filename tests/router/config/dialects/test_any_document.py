@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -72,21 +72,21 @@ any_dialect = st.sampled_from(DIALECTS)
 well_formed = any_dialect.flatmap(lambda dialect: documents(dialect.struct))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(well_formed)
 def test_well_formed_values_make_it_fail_in_no_other_way_than_in_words(data: dict[str, Any]) -> None:
     with contextlib.suppress(ConfigError):
         parse(dump(data), env=ENV)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(any_dialect, st.dictionaries(texts, garbage, max_size=4), garbage)
 def test_no_data_make_it_fail_in_any_other_way(dialect: Dialect[Any], rest: dict[str, Any], value: Any) -> None:
     with contextlib.suppress(ConfigError):
         parse(dump({**rest, dialect.keys[0]: value}), env=ENV)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(well_formed, st.data())
 def test_nor_does_garbage_in_the_place_of_one_value(data: dict[str, Any], draw: st.DataObject) -> None:
     spoilt = data
@@ -101,7 +101,7 @@ def test_nor_does_garbage_in_the_place_of_one_value(data: dict[str, Any], draw: 
         parse(dump(data), env=ENV)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(semantic_router() | loom() | litellm())
 def test_a_sensible_file_loads_and_is_the_same_configuration_once_converted(data: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,6 @@ def test_a_sensible_file_loads_and_is_the_same_configuration_once_converted(data
         assert load(str(target), ENV).config == loaded.config
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(semantic_router() | loom() | litellm())
 def test_every_literal_secret_and_no_reference_is_refused_by_a_conversion(data: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_router.errors import ConfigError
@@ -55,7 +55,7 @@ def test_every_store_tells_the_same_as_memory(store: Store) -> None:
     """Over any records, times and groups."""
     written: dict[str, Record] = {}
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=15)
     @given(
         st.lists(records, max_size=30),
         st.none() | moments,
