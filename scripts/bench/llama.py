@@ -16,9 +16,9 @@ import aiohttp
 import httpx
 import msgspec
 
+from llm_router.demo.ports import free_port
 from llm_router.simulate.trace import Request
 from scripts.bench.clocks import Clock
-from scripts.bench.machine import free_port
 
 READY_S = 60.0
 ANSWER_S = 120.0

@@ -13,9 +13,10 @@ from typing import Self
 
 import msgspec
 
+from llm_router.demo.ports import free_port
 from scripts.bench.gateways import GATEWAYS, Site
 from scripts.bench.load import GRACE_S, Result
-from scripts.bench.machine import cpu_ns, free_port, on_core, two_cores
+from scripts.bench.machine import cpu_ns, on_core, two_cores
 from scripts.bench.report import DIRECT, Sample
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from .contract import Listeners, operators_part, write_config
 from .market import Market, serve_market
 from .models import Models
 from .pools import CONTEXT_TOKENS, POOLS, Pool
+from .ports import free_port
 
 READY_S = 60.0
 PROVIDERS = ("openai", "anthropic", "gemini")
@@ -207,14 +207,6 @@ class World:
                 return False
 
         await child.until(answers, READY_S)
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _secret() -> str:
