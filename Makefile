@@ -16,6 +16,9 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 BIN := .venv/bin
+# Tests wait more than they compute, so more processes than cores. A file stays in one process, with what it starts.
+WORKERS ?= 4
+PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 SCRIPTS := $(wildcard scripts/*.sh scripts/bench/*.sh) .ci/run
 
 .PHONY: help
@@ -31,27 +34,28 @@ demo: .venv/.installed  ## run the router on local llama.cpp clusters (ARGS=--on
 	@$(BIN)/llm-router demo $(ARGS)
 
 .PHONY: test
-test: .venv/.installed-dev  ## run the whole default suite; Debian packages are installed where possible
+test: .venv/.installed-dev tools  ## run the whole default suite; builds once what it needs, installs Debian packages where possible
 	@scripts/debian-packages.sh test
-	$(BIN)/pytest -m 'not built and not nightly' $(ARGS)
+	$(PYTEST) -m 'not nightly' $(ARGS)
 
 .PHONY: test-full
-test-full: .venv/.installed-dev tools  ## run everything, what needs the built tools too (the first build takes minutes)
+test-full: .venv/.installed-dev tools  ## run everything, the nightly tests too
 	@scripts/debian-packages.sh test
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+.PHONY: test-fast
+test-fast: .venv/.installed-dev  ## run the tests that are quick and need nothing built: the inner loop
+	$(PYTEST) -m 'not slow and not e2e and not built and not nightly' $(ARGS)
+
+.PHONY: infra-test
+infra-test: .venv/.installed-dev tools  ## run the infrastructure's tests, those on the real Pulumi engine too
+	@scripts/debian-packages.sh test
+	$(PYTEST) tests/infra tests/contract tests/scripts/test_teardown.py $(ARGS)
 
 .PHONY: gitops-test
 gitops-test: .venv/.installed-dev tools  ## deploy the charts for three clouds on a real control plane, with a real Argo CD
 	@scripts/debian-packages.sh test
-	$(BIN)/pytest tests/gitops $(ARGS)
-
-.PHONY: test-fast
-test-fast: .venv/.installed-dev  ## run the tests that are quick: the inner loop
-	$(BIN)/pytest -m 'not slow and not e2e and not built and not nightly' $(ARGS)
-
-.PHONY: infra-test
-infra-test: .venv/.installed-dev tools  ## run the infrastructure's tests, those on the real Pulumi engine too
-	$(BIN)/pytest tests/infra tests/contract tests/scripts/test_teardown.py $(ARGS)
+	$(PYTEST) tests/gitops $(ARGS)
 
 .PHONY: check
 check: .venv/.installed-dev docs  ## lint, types, import rules, shell scripts, generated files, docs

@@ -35,8 +35,9 @@ class Worker:
 
     @classmethod
     def read(cls, log: Path, *, killed_at: float = math.inf, paused_at: Iterable[float] = ()) -> Worker:
-        """``paused_at`` are the beginnings of pauses longer than a lease lives."""
+        """``paused_at`` are the beginnings of pauses longer than a lease lives; the log names more of them."""
         running: dict[int, Held] = {}
+        lost_at = [killed_at, *paused_at]
         worker = cls(gone_at=killed_at, killed=killed_at < math.inf)
         for line in log.read_text().splitlines():
             at, what, number, tokens, nano_usd = line.split()
@@ -46,9 +47,10 @@ class Worker:
             elif what == "settled":
                 held = running.pop(int(number))
                 held.until, held.tokens, held.nano_usd, held.settled = float(at), int(tokens), int(nano_usd), True
+            elif what == "stalled":
+                lost_at.append(float(at))
         for held in worker.grants:
-            gone = [moment for moment in (killed_at, *paused_at) if held.at <= moment]
-            held.until = min([held.until, *gone])
+            held.until = min([held.until, *(moment for moment in lost_at if held.at <= moment)])
         return worker
 
 

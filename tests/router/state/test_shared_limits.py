@@ -178,8 +178,7 @@ def test_without_redis_for_a_while_there_is_one_more_window_at_most_and_no_money
 ) -> None:
     limits = {"rpm": 800, "tpm": 10**7, "slots": 1000, "usd": 1.0}
     with ExitStack() as stack:
-        hired = team(server, tmp_path, stack, timeout_s=0.05, limits=limits)
-        time.sleep(2 * LEASE_S / 3)  # everybody has heard of everybody
+        hired = team(server, tmp_path, stack, timeout_s=0.05, limits=limits, replicas=PROCESSES)
         for _ in range(2):
             server.process.send(signal.SIGSTOP)
             time.sleep(0.7)

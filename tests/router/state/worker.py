@@ -1,7 +1,8 @@
 """A process that reserves and settles as fast as it may, and writes down what it got.
 
 Each line of its log is one system call, so that kill -9 loses none: ``time what number tokens nano_usd``. A grant is
-written after it came, a settlement before it is made: what the log says is held is held.
+written after it came, a settlement before it is made: what the log says is held is held. ``stalled`` names a moment
+from which on leases may have run out, since a busy machine held this process or Redis up.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from typing import Any
 
 from llm_router.admission.book import Used
-from llm_router.admission.limits import Claim
+from llm_router.admission.limits import CHECK, Claim
 from llm_router.config.schema import Budget
 from tests.router.admission.claims import claims, limits
 from tests.router.redis_server import RedisServer
@@ -35,8 +36,16 @@ async def work(plan: dict[str, Any]) -> None:
     server = RedisServer(plan["port"], process=None)  # type: ignore[arg-type]
     wanted = stated(**plan["limits"])
 
-    def note(what: str, number: int, tokens: int, nano_usd: int) -> None:
-        os.write(log, f"{time.monotonic():.6f} {what} {number} {tokens} {nano_usd}\n".encode())
+    def note(what: str, number: int = 0, tokens: int = 0, nano_usd: int = 0, at: float | None = None) -> None:
+        os.write(log, f"{time.monotonic() if at is None else at:.6f} {what} {number} {tokens} {nano_usd}\n".encode())
+
+    async def watch() -> None:
+        while not stop.is_set():
+            began = time.monotonic()
+            await asyncio.sleep(plan["lease_s"] / 10)
+            await counters.reserve([Claim(wanted["slots"], CHECK)])
+            if time.monotonic() - began > plan["lease_s"] / 2:
+                note("stalled", at=began)
 
     async def caller(chance: random.Random) -> None:
         while not stop.is_set():
@@ -51,10 +60,11 @@ async def work(plan: dict[str, Any]) -> None:
             note("settled", number, used.tokens, used.nano_usd)
             reply.lease.settle(used)
 
-    async with counters_on(state_on(server, plan["timeout_s"]), lease_s=plan["lease_s"]) as counters:
+    state = state_on(server, plan["timeout_s"], replicas=plan.get("replicas"))
+    async with counters_on(state, lease_s=plan["lease_s"]) as counters:
         await counters.reserve([Claim(wanted["slots"], 0)])
-        note("ready", 0, 0, 0)
-        await asyncio.gather(*(caller(random.Random(f"{plan['seed']}-{i}")) for i in range(CALLERS)))
+        note("ready")
+        await asyncio.gather(watch(), *(caller(random.Random(f"{plan['seed']}-{i}")) for i in range(CALLERS)))
 
 
 def run(plan: dict[str, Any]) -> None:

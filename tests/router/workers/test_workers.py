@@ -25,8 +25,8 @@ from tests.router.routers import providers
 from tests.router.standins import Standins, running_standins
 
 COMMAND = Path(sys.executable).with_name("llm-router")
-TOKENS = 80
-"""Of a streamed answer: two seconds."""
+TOKENS = 240
+"""Of a streamed answer: six seconds, so that it is still under way when a busy machine comes to the deed."""
 CHAT = "/v1/chat/completions"
 HI = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
 
