@@ -8,6 +8,7 @@ as in a fresh interpreter. The engine's language host is started so, too: ``pyth
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 #: Where a test runs one, the language host finds its socket here.
 SOCKET = "LANGUAGE_HOST_WARM_PYTHON"
@@ -58,6 +60,8 @@ def main(path: str) -> None:
     """Until its standard input ends, as it does when the tests do, however they end."""
     for module in _MODULES:
         importlib.import_module(module)
+    _load_what_is_lazy()
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
@@ -72,6 +76,14 @@ def main(path: str) -> None:
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
+
+
+def _load_what_is_lazy() -> None:
+    """The SDKs' modules load when an attribute is asked for: without this in every program anew, seconds each time."""
+    for name in [name for name in sys.modules if name.startswith("llm_infra")]:
+        for imported in vars(sys.modules[name]).values():
+            if isinstance(imported, ModuleType):
+                hasattr(imported, "any attribute")
 
 
 def _run(client: socket.socket) -> None:
