@@ -14,6 +14,8 @@ UV ?= $(or $(shell command -v uv),.venv-tools/bin/uv)
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
+# Where it is set, each test process and each router that a test starts would compile every library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 # Tests wait more than they compute, so more processes than cores. A file stays in one process, with what it starts.

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 
 
 def test_a_quota_stops_the_run_and_the_next_one_goes_on_from_there(place: Workspace) -> None:
+    place = place.writing_each_step()
     place.init("aws")
     message = "VcpuLimitExceeded: you have requested more vCPU capacity than your current limit of 0"
     place.cloud.fail_once("create", POOLS["aws"], "gpu", message)
@@ -43,6 +44,7 @@ def test_what_took_too_long_is_gone_on_with_and_not_made_again(place: Workspace)
 
 
 def test_a_destroy_that_stops_half_way_is_finished_by_the_next_one(place: Workspace) -> None:
+    place = place.writing_each_step()
     place.init("azure")
     place.up("azure").fine()
     locked = "ScopeLocked: the scope cannot be deleted because it is locked"
