@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import pulumi
 import pytest
 
 from llm_infra import contract
@@ -208,3 +209,8 @@ def test_the_kubernetes_api_of_azure_lets_its_own_nodes_in() -> None:
 def test_everything_in_the_cluster_waits_for_nodes(dev: Recorded) -> None:
     (provider,) = dev.of("pulumi:providers:kubernetes")
     assert any("ool" in urn or "nodeGroup" in urn for urn in provider.depends_on)
+
+
+def test_a_zone_that_aws_does_not_offer_is_told_with_those_that_it_does() -> None:
+    with pytest.raises(pulumi.RunError, match=r"AWS has no us-west-2d for this account: choose from us-west-2a, us-"):
+        programs.run("aws", "dev", {"llm-aws:zones": ["us-west-2a", "us-west-2d"]})

@@ -67,7 +67,7 @@ class AwsPlatform(Component):
 
     def _network(self) -> AwsNetwork:
         platform = self._platform
-        zones = platform.zones or stack.asked("aws", _zones)
+        zones = _zones(platform.zones)
         args = AwsNetworkArgs(
             region=platform.region,
             cidr=platform.network.nodes,
@@ -194,8 +194,15 @@ class AwsPlatform(Component):
         ClusterServices(f"{self._id}-services", args, self.own(providers=[provider], depends_on=[*nodes_ready]))
 
 
-def _zones() -> tuple[str, ...]:
-    return tuple(get_availability_zones(state="available").names[:ZONES])
+def _zones(chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that the stack names, else the region's first ones."""
+    offered = stack.asked("aws", lambda: get_availability_zones(state="available").names)
+    missing = [zone for zone in chosen if zone not in offered]
+    if missing:
+        raise pulumi.RunError(
+            f"zones: AWS has no {', '.join(missing)} for this account: choose from {', '.join(offered)}"
+        )
+    return chosen or tuple(offered[:ZONES])
 
 
 def _deployer() -> str:

@@ -19,7 +19,7 @@ Config = dict[str, Any]
 
 def merged(base: Mapping[str, Any], fragments: Iterable[Mapping[str, Any]], schema: Mapping[str, Any]) -> Config:
     """Raises ``SettingsError`` with every name that is taken twice, or all that the schema refuses."""
-    ordered = sorted(fragments, key=lambda fragment: str(fragment["stack"]))
+    ordered = sorted(map(_settled, fragments), key=lambda fragment: str(fragment["stack"]))
     clusters = [*(base.get("clusters") or ())]
     for fragment in ordered:
         clusters += sorted(fragment["clusters"], key=lambda cluster: str(cluster["name"]))
@@ -40,6 +40,15 @@ def text(config: Mapping[str, Any], stacks: Iterable[str]) -> str:
     """YAML, the same for the same data, so that a preview shows what routing would change and nothing else."""
     head = f"# Generated from the stacks {', '.join(sorted(stacks))}: changes made here are lost.\n"
     return head + yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _settled(value: Any) -> Any:
+    """The same for the same data: another stack's outputs come in any order, and with every number as a float."""
+    if isinstance(value, Mapping):
+        return {key: _settled(value[key]) for key in sorted(value, key=lambda key: (key != "name", key))}
+    if isinstance(value, list | tuple):
+        return [_settled(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _taken_twice(base: Mapping[str, Any], fragments: Iterable[Mapping[str, Any]]) -> Iterable[Problem]:

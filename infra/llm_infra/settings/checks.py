@@ -11,7 +11,8 @@ from itertools import combinations
 from .. import estimate, naming
 from ..errors import Problem
 from ..router_fragment import HOST, TAG
-from ..tables import kubernetes_versions, machines, prices, zones
+from ..tables import kubernetes_versions, machines, prices
+from . import places
 from .model import NodePool, Platform
 
 #: Large enough for the nodes and, on AWS, the pods of the largest pools; the clouds' own limits are wider.
@@ -26,9 +27,10 @@ def problems(platform: Platform, *, today: date, accept_unlisted: bool) -> list[
         *_networks(platform),
         *_endpoint(platform),
         *_sizes(platform),
+        *places.zones(platform),
     ]
     if not accept_unlisted:
-        found += [*_machines(platform), *_places(platform)]
+        found += [*_machines(platform), *places.with_t4(platform)]
     # An estimate needs machines that have a price.
     return found or [*_prices(platform)] or [*_budget(platform)]
 
@@ -143,30 +145,6 @@ def _machines(platform: Platform) -> Iterator[Problem]:
                 what = "has no T4" if pool.kind == "gpu" else "is not known"
                 message = f"{name} {what}: choose one of {choices}, or set acceptUnlisted to true"
                 yield Problem(f"{pool.kind}MachineTypes", message)
-
-
-def _places(platform: Platform) -> Iterator[Problem]:
-    if platform.gpu is None:
-        return
-    if platform.cloud == "gcp":
-        yield from _gcp_zones(platform)
-        return
-    regions = zones.AWS_T4_REGIONS if platform.cloud == "aws" else zones.AZURE_T4_REGIONS
-    if platform.region not in regions:
-        message = f"T4 nodes are not known in {platform.region}: choose one of {', '.join(sorted(regions))}, "
-        yield Problem("gpu", message + "set gpu to false, or acceptUnlisted to true")
-
-
-def _gcp_zones(platform: Platform) -> Iterator[Problem]:
-    with_t4 = zones.gcp_t4_zones_of(platform.region)
-    if not with_t4:
-        regions = sorted({zone.rsplit("-", 1)[0] for zone in zones.GCP_T4_ZONES})
-        message = f"no zone of {platform.region} has T4s: choose one of {', '.join(regions)}, or set gpu to false"
-        yield Problem("gpu", message)
-        return
-    for zone in platform.zones:
-        if zone not in with_t4:
-            yield Problem("zones", f"{zone} has no T4s: choose from {', '.join(with_t4)}, or set gpu to false")
 
 
 def _prices(platform: Platform) -> Iterator[Problem]:

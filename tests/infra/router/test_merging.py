@@ -43,6 +43,17 @@ def test_the_text_is_the_same_whatever_the_order_of_the_stacks() -> None:
     assert yaml.safe_load(merging.text(merged({}, a), ["aws"])) == merged({}, a)
 
 
+def test_the_text_is_the_same_however_the_engine_hands_a_fragment_over() -> None:
+    """Maps in another order and floats for whole numbers are no change of routing."""
+    written = fragment("aws", "a", costPerHour=0.5, scaling={"minNodes": 0, "maxNodes": 3})
+    read = fragment("aws", "a", scaling={"maxNodes": 3.0, "minNodes": 0.0}, costPerHour=0.5)
+    read["clusters"] = [dict(reversed(cluster.items())) for cluster in read["clusters"]]
+    text = merging.text(merged({}, read), ["aws"])
+    assert text == merging.text(merged({}, written), ["aws"])
+    assert "- name: a\n" in text
+    assert "maxNodes: 3\n" in text
+
+
 def test_a_name_that_two_claim_is_told_with_both() -> None:
     assert refused({}, fragment("aws", "x"), fragment("gcp", "x")) == (
         "stacks: the name x is claimed by the stack aws and by the stack gcp: rename one"

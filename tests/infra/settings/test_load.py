@@ -157,10 +157,34 @@ def test_the_defaults_of_the_three_clouds_can_be_peered() -> None:
 
 
 def test_t4_zones_of_google_cloud() -> None:
-    assert refused("gcp", zones=["us-central1-z"])[0].startswith(
-        "zones: us-central1-z has no T4s: choose from us-central1-a"
-    )
+    (told,) = refused("gcp", zones=["us-central1-z"])
+    assert told.startswith("zones: us-central1-z has no T4s: choose from us-central1-a")
     assert loaded("gcp", zones=["us-central1-c"]).platform.zones == ("us-central1-c",)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "zones", "message"),
+    [
+        (
+            "aws",
+            ["us-west-2a", "us-east-1b"],
+            "zones: us-east-1b is no zone of us-west-2: they are written like us-west-2a",
+        ),
+        ("aws", ["us-west-2a"], "zones: us-west-2a alone: EKS demands two"),
+        ("aws", ["us-west-2a", "us-west-2a"], "zones: one of them is named twice"),
+        ("gcp", ["europe-west4-b"], "zones: europe-west4-b is no zone of us-central1"),
+        ("azure", ["eastus-1"], "zones: eastus-1 is no zone of eastus: they are written like 1"),
+    ],
+)
+def test_zones_that_cannot_be(cloud: Cloud, zones: list[str], message: str) -> None:
+    """Also where no table is asked for T4s."""
+    for gpu in (True, False):
+        assert refused(cloud, zones=zones, gpu=gpu)[0].startswith(message)
+
+
+def test_two_zones_of_the_region_are_taken() -> None:
+    assert loaded("aws", zones=["us-west-2b", "us-west-2c"]).platform.zones == ("us-west-2b", "us-west-2c")
+    assert loaded("azure", zones=["1", "3"]).platform.zones == ("1", "3")
 
 
 @pytest.mark.parametrize(
