@@ -9,10 +9,12 @@ with the router's; a cloud on its own goes by scripts/teardown.sh, which waits f
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TextIO
 
 from pulumi import automation
 
@@ -24,29 +26,44 @@ ROUTER = "router"
 Deed = Callable[[str, automation.Stack], None]
 
 
+class NothingToRun(Exception):
+    """What is missing; the message says how to get it."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parsed(arguments)
     try:
         return _run(chosen.command, chosen.clouds, chosen.stack)
-    except automation.StackNotFoundError as error:
-        print(f"there is no such stack, make it first (docs/DEPLOYMENT_GUIDE.md): {error}", file=sys.stderr)
+    except NothingToRun as error:
+        print(error, file=sys.stderr)
         return 1
 
 
 def _run(command: str, clouds: Sequence[str], stack: str) -> int:
+    if shutil.which("pulumi") is None:
+        raise NothingToRun("there is no pulumi on PATH: https://www.pulumi.com/docs/install/")
     if command == "config":
-        print(_stack(ROUTER, stack).outputs()["routerConfig"].value, end="")
-        return 0
+        return _print_config(_stack(ROUTER, stack))
     deed = {"preview": _preview, "up": _up, "destroy": _destroy}[command]
+    stacks = {project: _stack(project, stack) for project in (*clouds, ROUTER)}
+    router = {ROUTER: stacks.pop(ROUTER)}
     if command == "destroy":
-        return _each(deed, [ROUTER], stack) or _each(deed, clouds, stack)
-    return _each(deed, clouds, stack) or _each(deed, [ROUTER], stack)
+        return _each(deed, router) or _each(deed, stacks)
+    return _each(deed, stacks) or _each(deed, router)
 
 
-def _each(deed: Deed, projects: Sequence[str], stack: str) -> int:
+def _print_config(router: automation.Stack) -> int:
+    outputs = router.outputs()
+    if "routerConfig" not in outputs:
+        raise NothingToRun("the router's stack is not up, so there is no configuration yet: call this with up first")
+    print(outputs["routerConfig"].value, end="")
+    return 0
+
+
+def _each(deed: Deed, stacks: Mapping[str, automation.Stack]) -> int:
     """Side by side: clouds do not wait for each other, and one that fails does not stop the others."""
-    with ThreadPoolExecutor(len(projects)) as pool:
-        runs = {project: pool.submit(deed, project, _stack(project, stack)) for project in projects}
+    with ThreadPoolExecutor(len(stacks)) as pool:
+        runs = {project: pool.submit(deed, project, stack) for project, stack in stacks.items()}
     failed = [project for project, run in runs.items() if isinstance(run.exception(), automation.CommandError)]
     for project, run in runs.items():
         if project not in failed:
@@ -57,23 +74,29 @@ def _each(deed: Deed, projects: Sequence[str], stack: str) -> int:
 
 
 def _stack(project: str, stack: str) -> automation.Stack:
-    return automation.select_stack(stack, work_dir=str(INFRA / project))
+    try:
+        return automation.select_stack(stack, work_dir=str(INFRA / project))
+    except automation.StackNotFoundError:
+        make = f"cd infra/{project} && pulumi stack init {stack}"
+        raise NothingToRun(f"there is no stack {stack} in infra/{project}: {make} (docs/DEPLOYMENT_GUIDE.md)") from None
+    except automation.CommandError as error:
+        raise NothingToRun(f"infra/{project}: {error}") from None
 
 
 def _preview(project: str, stack: automation.Stack) -> None:
-    stack.preview(on_output=_told(project))
+    stack.preview(on_output=_told(project), on_error=_told(project, sys.stderr))
 
 
 def _up(project: str, stack: automation.Stack) -> None:
-    stack.up(on_output=_told(project))
+    stack.up(on_output=_told(project), on_error=_told(project, sys.stderr))
 
 
 def _destroy(project: str, stack: automation.Stack) -> None:
-    stack.destroy(on_output=_told(project))
+    stack.destroy(on_output=_told(project), on_error=_told(project, sys.stderr))
 
 
-def _told(project: str) -> Callable[[str], None]:
-    return lambda line: print(f"{project:>6} | {line.rstrip()}", flush=True) if line.strip() else None
+def _told(project: str, to: TextIO | None = None) -> Callable[[str], None]:
+    return lambda line: print(f"{project:>6} | {line.rstrip()}", file=to, flush=True) if line.strip() else None
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -85,7 +108,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _clouds(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
+    names = tuple(dict.fromkeys(text.split(",")))
     unknown = [name for name in names if name not in CLOUDS]
     if unknown:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(CLOUDS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -42,8 +43,32 @@ def test_two_clouds_and_the_router_come_and_go(place: Workspace) -> None:
     assert place.cloud.things == {}
 
 
-def test_a_stack_that_nobody_made_and_a_cloud_that_nobody_knows(place: Workspace) -> None:
+def test_what_is_missing_is_told_with_how_to_get_it(place: Workspace) -> None:
     missing = run(place, "preview", "--clouds", "aws")
     assert missing.returncode == 1
-    assert "there is no such stack, make it first" in missing.stderr
+    assert missing.stderr.startswith("there is no stack dev in infra/aws: cd infra/aws && pulumi stack init dev")
+    place.init("router")
+    not_up = run(place, "config")
+    assert not_up.returncode == 1
+    assert "the router's stack is not up" in not_up.stderr
+    assert "Traceback" not in missing.stderr + not_up.stderr
     assert run(place, "up", "--clouds", "oracle").returncode == 2
+
+
+def test_why_a_cloud_failed_is_told_beside_its_name(place: Workspace) -> None:
+    for project in ("gcp", "router"):
+        place.init(project)
+    place.config("gcp", "gpuUsdPerHour", "0.2", "--secret")
+    lost = replace(place, environment={**place.environment, "PULUMI_CONFIG_PASSPHRASE": "another"})
+    refused = run(lost, "preview", "--clouds", "gcp,gcp")
+    assert refused.returncode == 1
+    assert refused.stderr.count("   gcp | error:") == 1
+    assert "incorrect passphrase" in refused.stderr
+    assert "failed: gcp. What was made stays" in refused.stderr
+
+
+def test_without_pulumi_nothing_is_tried(place: Workspace) -> None:
+    bare = replace(place, environment={**place.environment, "PATH": "/usr/bin:/bin"})
+    refused = run(bare, "up")
+    assert refused.returncode == 1
+    assert refused.stderr == "there is no pulumi on PATH: https://www.pulumi.com/docs/install/\n"
