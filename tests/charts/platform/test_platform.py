@@ -63,6 +63,14 @@ def test_the_device_plugin_runs_on_gpu_nodes_whatever_keeps_others_off() -> None
         tolerated = {each["key"] for each in values["tolerations"]}
         assert {taint.key for taint in CONTRACTS[cloud].gpu.taints} <= tolerated
         assert values["nodeSelector"].items() <= CONTRACTS[cloud].gpu.labels.items()
+        # Its chart's affinity, which an empty map would leave in force, wants labels that no node of ours has.
+        ((wanted,),) = [
+            term["matchExpressions"]
+            for term in values["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+                "nodeSelectorTerms"
+            ]
+        ]
+        assert CONTRACTS[cloud].gpu.labels[wanted["key"]] in wanted["values"]
     assert "nvidia-device-plugin" not in applications("gcp")
 
 
