@@ -21,6 +21,8 @@ cd "$(dirname "$0")/../infra/$cloud"
 say() { echo "teardown: $*"; }
 
 pulumi stack select "$stack" >/dev/null
+# A state that cannot be read is not one without a cluster: Pulumi's own words end this.
+pulumi stack output --json >/dev/null
 cluster=$(pulumi stack output cluster 2>/dev/null || true)
 if [ -z "$cluster" ]; then
   say "the stack $stack has no cluster: destroying what there is"

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_infra.clouds import CLOUDS
+from llm_infra.clouds import CLOUDS, Cloud
+from llm_infra.tables import machines
 from llm_policy.pack import policies
 from tests.infra import programs
 
+GUIDE = (programs.INFRA.parent / "docs" / "DEPLOYMENT_GUIDE.md").read_text()
 PAGE = (programs.INFRA.parent / "docs" / "reference" / "infrastructure.md").read_text()
 
 
@@ -58,11 +60,36 @@ def test_outputs_and_policies() -> None:
     assert list(table("Policies")) == [policy.name for policy in policies()]
 
 
+def guide_column(heading: str, column: int) -> dict[str, str]:
+    """A column of the guide's table whose heading line begins so, by the first column."""
+    lines = GUIDE.split(f"{heading}", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[column] for row in rows}
+
+
+def dollars(cell: str) -> int:
+    return sum(int(part) for part in cell.split(" + ") if part)
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_the_guide_tells_the_idle_cost_that_the_estimate_tells(cloud: str) -> None:
-    guide = (programs.INFRA.parent / "docs" / "DEPLOYMENT_GUIDE.md").read_text()
-    idle = programs.as_shipped(cloud, "dev").stack_outputs["monthlyEstimate"]["idleUsdPerMonth"]
-    told = {"aws": 238, "gcp": 295, "azure": 370}[cloud]
-    assert idle == pytest.approx(told, abs=2)
-    for figure in {"aws": ("238", "73", "140", "16"), "gcp": ("295",), "azure": ("370",)}[cloud]:
-        assert figure in guide
+def test_the_guide_tells_the_costs_that_the_estimate_tells(cloud: str) -> None:
+    column = guide_column("| step | about | AWS", 2 + CLOUDS.index(cloud))
+    estimate = programs.as_shipped(cloud, "dev").stack_outputs["monthlyEstimate"]
+    idle, full = dollars(column.pop("sum")), dollars(column.pop("with every pool full"))
+    assert idle == pytest.approx(estimate["idleUsdPerMonth"], abs=1)
+    assert full == pytest.approx(estimate["fullUsdPerMonth"], abs=1)
+    assert sum(map(dollars, column.values())) == pytest.approx(idle, abs=2)
+    told = {int(part) for cell in column.values() for part in cell.split(" + ") if part}
+    assert {round(item["idleUsdPerMonth"]) for item in estimate["items"]} <= told
+    assert f"{round(programs.as_shipped(cloud, 'prod').stack_outputs['monthlyEstimate']['idleUsdPerMonth'])}" in GUIDE
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_the_guide_tells_the_quotas_that_the_pools_need(cloud: Cloud) -> None:
+    name = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}[cloud]
+    about = declared(cloud)
+    cpu = machines.CPU_MACHINES[cloud][about["cpuMachineTypes"][0]].vcpus * about["cpuMaxNodes"]
+    # AKS has one node more, of the system's.
+    assert int(guide_column("| cloud | for GPUs", 4)[name]) == cpu + (2 if cloud == "azure" else 0)
+    gpu = machines.GPU_MACHINES[cloud][about["gpuMachineTypes"][0]]
+    assert guide_column("| cloud | for GPUs", 2)[name].startswith(str(gpu.gpus if cloud == "gcp" else gpu.vcpus))

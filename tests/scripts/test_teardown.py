@@ -140,6 +140,13 @@ def test_a_stack_that_never_came_up_is_destroyed_all_the_same(world: World) -> N
     assert not any(call.startswith("kubectl") for call in world.calls)
 
 
+def test_a_state_that_cannot_be_read_is_not_one_without_a_cluster(world: World) -> None:
+    """The passphrase is another one, or the bucket does not answer."""
+    world.answers("stack output --json", ("", 1))
+    assert world.run("aws", "dev").returncode == 1
+    assert not any("destroy" in call for call in world.calls)
+
+
 @pytest.mark.parametrize("arguments", [(), ("aws",), ("oracle", "dev"), ("aws", "dev", "--force")])
 def test_a_wrong_call_says_how(world: World, arguments: tuple[str, ...]) -> None:
     done = world.run(*arguments)
