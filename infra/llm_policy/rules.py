@@ -69,6 +69,8 @@ def encrypted(kind: str, props: Props) -> Iterator[str]:
         yield "volumes of this class are not encrypted: set parameters.encrypted"
     if kind == GKE and in_production(props) and at(props, "databaseEncryption.state") != "ENCRYPTED":
         yield "Kubernetes secrets are not encrypted with a key of ours: set databaseEncryption"
+    if kind == AKS and in_production(props) and not at(props, "securityProfile.azureKeyVaultKms.enabled"):
+        yield "Kubernetes secrets are not encrypted with a key of ours: set securityProfile.azureKeyVaultKms"
 
 
 def private_nodes(kind: str, props: Props) -> Iterator[str]:

@@ -14,6 +14,7 @@ from .. import estimate, kubeconfig
 from ..component import Component
 from ..tags import Tags
 from . import roles
+from .secrets_key import AzureSecretsKey, AzureSecretsKeyArgs
 
 #: Entra's application that every AKS cluster with Entra accounts is an instance of.
 _AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
@@ -21,11 +22,14 @@ _AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 @dataclass(frozen=True, kw_only=True)
 class AzureClusterArgs:
-    """``admin_ids``: object ids in Entra. ``nat_address`` is that of the subnet's NAT gateway, None without one."""
+    """``admin_ids``: object ids in Entra. ``nat_address`` is that of the subnet's NAT gateway, None without one.
+
+    ``own_key``: production, whose Secrets are encrypted with a key of ours."""
 
     cluster: str
     resource_group: pulumi.Input[str]
     subscription_id: str
+    tenant_id: str
     admin_ids: tuple[str, ...]
     version: str
     subnet_id: pulumi.Input[str]
@@ -35,6 +39,7 @@ class AzureClusterArgs:
     api_server_cidrs: tuple[str, ...]
     protect: bool
     paid_control_plane: bool
+    own_key: bool
     tags: Tags
 
 
@@ -61,7 +66,8 @@ class AzureCluster(Component):
             subscription_id=args.subscription_id,
             opts=self.own(),
         )
-        self.cluster = self._control_plane(name, identity, joins)
+        key = self._secrets_key(name, identity) if args.own_key else None
+        self.cluster = self._control_plane(name, identity, [joins, *([key.permission] if key else [])], key)
         self.name, self.id = self.cluster.name, self.cluster.id
         self.oidc_issuer = self.cluster.oidc_issuer_profile.apply(
             lambda profile: str(profile.issuer_url) if profile else ""
@@ -87,8 +93,23 @@ class AzureCluster(Component):
         self.kubeconfig = given.kubeconfigs.apply(lambda configs: _kubeconfig(args.cluster, configs[0].value))
         self.done(name=self.name, kubeconfig=self.kubeconfig, oidc_issuer=self.oidc_issuer)
 
+    def _secrets_key(self, name: str, identity: managedidentity.UserAssignedIdentity) -> AzureSecretsKey:
+        args = AzureSecretsKeyArgs(
+            cluster=self._args.cluster,
+            resource_group=self._args.resource_group,
+            subscription_id=self._args.subscription_id,
+            tenant_id=self._args.tenant_id,
+            user_principal_id=identity.principal_id,
+            tags=self._args.tags,
+        )
+        return AzureSecretsKey(f"{name}-key", args, self.own())
+
     def _control_plane(
-        self, name: str, identity: managedidentity.UserAssignedIdentity, joins: pulumi.Resource
+        self,
+        name: str,
+        identity: managedidentity.UserAssignedIdentity,
+        permissions: list[pulumi.Resource],
+        key: AzureSecretsKey | None,
     ) -> containerservice.ManagedCluster:
         args = self._args
         return containerservice.ManagedCluster(
@@ -110,6 +131,11 @@ class AzureCluster(Component):
                 workload_identity=containerservice.ManagedClusterSecurityProfileWorkloadIdentityArgs(enabled=True),
                 image_cleaner=containerservice.ManagedClusterSecurityProfileImageCleanerArgs(
                     enabled=True, interval_hours=168
+                ),
+                azure_key_vault_kms=None
+                if key is None
+                else containerservice.AzureKeyVaultKmsArgs(
+                    enabled=True, key_id=key.key_id, key_vault_network_access="Public"
                 ),
             ),
             network_profile=containerservice.ContainerServiceNetworkProfileArgs(
@@ -135,7 +161,7 @@ class AzureCluster(Component):
             ),
             tags=args.tags.all(),
             # A change of the inline pool touches all the others; a pool that is taken out stays.
-            opts=self.own(ignore_changes=["agentPoolProfiles"], depends_on=[joins], protect=args.protect),
+            opts=self.own(ignore_changes=["agentPoolProfiles"], depends_on=permissions, protect=args.protect),
         )
 
     def _callers(self) -> list[pulumi.Input[str]]:

@@ -100,6 +100,7 @@ class AzurePlatform(Component):
             cluster=self._id,
             resource_group=self._group_name,
             subscription_id=self._subscription,
+            tenant_id=self._tenant,
             admin_ids=platform.admins or (self._deployer,),
             version=platform.kubernetes_version,
             subnet_id=self.network.subnet_id,
@@ -109,6 +110,7 @@ class AzurePlatform(Component):
             api_server_cidrs=platform.network.api_server_cidrs,
             protect=platform.protected,
             paid_control_plane=platform.production,
+            own_key=platform.production,
             tags=platform.tags,
         )
         return AzureCluster(f"{self._id}-cluster", args, self.own(depends_on=[self.network]))

@@ -194,6 +194,9 @@ _SPECIAL: dict[str, Callable[[str, State], State]] = {
         "principalId": digest(name, "principal"),
         "tenantId": TENANT,
     },
+    "azure-native:keyvault:Key": lambda name, state: {
+        "keyUriWithVersion": f"https://{state['vaultName']}.vault.azure.net/keys/{state['keyName']}/{digest(name)}"
+    },
     "azure-native:network:PublicIPAddress": lambda name, state: {"ipAddress": "198.51.100.7"},
     "azure-native:dns:Zone": lambda name, state: {"nameServers": [f"ns{i}-01.azure-dns.example." for i in range(1, 5)]},
     "azure-native:keyvault:Vault": lambda name, state: {

@@ -16,6 +16,7 @@ _AZURE_SUBNET = "azure-native:network:Subnet"
 _AKS = "azure-native:containerservice:ManagedCluster"
 _IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 _VAULT, _NAT = "azure-native:keyvault:Vault", "azure-native:network:NatGateway"
+_KEY = "azure-native:keyvault:Key"
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 
 #: Type → path of an input → (type, attribute) that must exist, and that cannot go while this is there.
@@ -60,9 +61,11 @@ REFERENCES: dict[str, dict[str, tuple[str, str]]] = {
         "resourceGroupName": (_GROUP, "name"),
         "identity.userAssignedIdentities[]": (_IDENTITY, "id"),
         "agentPoolProfiles[].vnetSubnetID": (_AZURE_SUBNET, "id"),
+        "securityProfile.azureKeyVaultKms.keyId": (_KEY, "keyUriWithVersion"),
     },
     "azure-native:containerservice:AgentPool": {"resourceName": (_AKS, "name"), "vnetSubnetID": (_AZURE_SUBNET, "id")},
     "azure-native:managedidentity:FederatedIdentityCredential": {"resourceName": (_IDENTITY, "name")},
+    _KEY: {"vaultName": (_VAULT, "name")},
     "azure-native:keyvault:Secret": {"vaultName": (_VAULT, "name")},
     "azure-native:containerregistry:Registry": {"resourceGroupName": (_GROUP, "name")},
     "kubernetes:core/v1:Secret": {"metadata.namespace": (_NAMESPACE, "id")},
@@ -127,4 +130,5 @@ NAMES = (
     "vaultName",
     "registryName",
     "secretName",
+    "keyName",
 )

@@ -72,6 +72,7 @@ BREACHES = [
         "disk is",
     ),
     ("encrypted", "gcp", rules.GKE, "", ("databaseEncryption", ...), "not encrypted"),
+    ("encrypted", "azure", rules.AKS, "", ("securityProfile.azureKeyVaultKms", ...), "not encrypted"),
     ("private-nodes", "aws", ":Subnet", "private-us-west-2a", ("mapPublicIpOnLaunch", True), "public addresses"),
     ("private-nodes", "gcp", rules.GKE, "", ("privateClusterConfig.enablePrivateNodes", False), "public addresses"),
     ("private-nodes", "azure", rules.AKS_POOL, "cpu", ("enableNodePublicIP", True), "public addresses"),
