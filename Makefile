@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 # Tests wait more than they compute, so more processes than cores. A file stays in one process, with what it starts.
 WORKERS ?= 4
-PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 SCRIPTS := $(wildcard scripts/*.sh scripts/bench/*.sh) .ci/run
 
 .PHONY: help
@@ -49,6 +49,8 @@ test-full: .venv/.installed-dev tools  ## run everything, the nightly tests too
 test-fast: .venv/.installed-dev  ## run the tests that are quick and need nothing built: the inner loop
 	$(PYTEST) -m 'not slow and not e2e and not built and not nightly' $(ARGS)
 
+# These compute rather than wait, and each process imports the SDKs of three clouds.
+infra-test: WORKERS := 2
 .PHONY: infra-test
 infra-test: .venv/.installed-dev tools  ## run the infrastructure's tests, those on the real Pulumi engine too
 	@scripts/debian-packages.sh test
