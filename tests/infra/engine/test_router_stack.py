@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,20 +61,23 @@ def the_router_takes_it(place: Workspace, folder: Path) -> None:
     outputs = place.outputs("router")
     for name, key in outputs["gateKeys"].items():
         (folder / name).write_text(key)
-    (folder / "keys.yaml").write_text("keys: []\n")
+    router = [sys.executable, "-m", "llm_router"]
+    create = [*router, "keys", "create", "--file", str(folder / "keys.yaml"), "--name", "me"]
+    key = subprocess.run(create, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     file = folder / "router.yaml"
     public, admin = free_port(), free_port()
     listeners = f"server: {{port: {public}}}\nadmin: {{port: {admin}}}\n"
     file.write_text(outputs["routerConfig"].replace("/etc/llm-router/", f"{folder}/") + listeners)
     secrets = {"LLM_ROUTER_SECRETS_DIR": str(folder), "OPENAI_API_KEY": "sk-0123456789abcdef0123"}
-    router = [sys.executable, "-m", "llm_router"]
     with Process([*router, "check", "--config", file], folder / "check.log", secrets) as check:
         assert check.wait() == 0, check.output
         assert "6 clusters" in check.output
     with Process([*router, "serve", "--config", file], folder / "serve.log", secrets) as serving:
         serving.wait_until(lambda: answers(f"http://127.0.0.1:{public}/livez"), deadline_s=60)
         clusters = httpx.get(f"http://127.0.0.1:{admin}/ai/clusters").json()
-    assert "aws-gpu" in str(clusters)
+        listed = httpx.get(f"http://127.0.0.1:{public}/v1/models", headers={"Authorization": f"Bearer {key}"}).json()
+    assert all(name in str(clusters) for name in names(place))
+    assert {"llama-2-7b-chat", "tinyllama-1.1b-chat"} <= {model["id"] for model in listed["data"]}
 
 
 def answers(url: str) -> bool:
