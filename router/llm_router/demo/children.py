@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import RouterError
@@ -65,7 +66,9 @@ class Child:
 
     async def _end(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+            # Not the process's own send_signal: that would collect a child that ended just now, before asyncio can.
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
             await self._process.wait()
 
     def _story(self, what: str) -> str:
