@@ -46,12 +46,17 @@ class Child:
         """Come back once ``ready()``. Raises ``ChildFailed`` if the process ends or the time is up before."""
         try:
             async with asyncio.timeout(deadline_s):
-                while not (await ready() and self.running):
-                    if not self.running:
-                        raise ChildFailed(self._story("ended"))
+                while not await ready():
+                    self.check()
                     await asyncio.sleep(0.05)
+                self.check()
         except TimeoutError:
             raise ChildFailed(self._story(f"was not ready after {deadline_s:g} s")) from None
+
+    def check(self) -> None:
+        """Raises ``ChildFailed`` if the process has ended."""
+        if not self.running:
+            raise ChildFailed(self._story("ended"))
 
     async def kill(self) -> None:
         """End it without a word, as a lost node would."""

@@ -151,11 +151,13 @@ def _end_with_parent() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """``package`` is what it imports, ``how_to_get`` what to do where that is not installed."""
+    """``package`` is what it imports, ``how_to_get`` what to do where that is not installed. ``counts`` says that it
+    tells what it does: how fast a pool is can be measured."""
 
     run: Callable[[EngineOptions], NoReturn]
     package: str
     how_to_get: str
+    counts: bool = True
 
 
 ENGINES: Mapping[str, Engine] = {
@@ -165,6 +167,7 @@ ENGINES: Mapping[str, Engine] = {
         "llama_cpp",
         "make demo ARGS='--engine llama-cpp-python', or the package's extra local, compiles it, which takes minutes "
         "and a C++ compiler",
+        counts=False,
     ),
 }
 
