@@ -140,7 +140,7 @@ class ProviderOwner:
 Owner = ClusterOwner | ProviderOwner
 
 
-def owners(config: Config, around: Surroundings) -> Mapping[str, Owner]:
+def owners_of(config: Config, around: Surroundings) -> Mapping[str, Owner]:
     owners: dict[str, Owner] = {}
     for cluster in config.clusters:
         signer, fault = _signer(cluster)
