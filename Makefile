@@ -32,7 +32,7 @@ install: .venv/.installed-dev  ## make .venv with the command llm-router and all
 	@echo "ready: $(BIN)/llm-router"
 
 .PHONY: demo
-demo: .venv/.installed  ## run the router on local llama.cpp clusters (ARGS=--once to end after the show)
+demo: .venv/.installed $(if $(findstring llama-cpp-python,$(ARGS)),.venv/.installed-local)  ## run the router on local llama.cpp clusters (ARGS=--once to end after the show)
 	@$(BIN)/llm-router demo $(ARGS)
 
 .PHONY: test
@@ -126,6 +126,11 @@ clean:  ## remove what was installed or built inside the checkout
 .venv/.installed: pyproject.toml uv.lock | $(filter .venv-tools/%,$(UV))
 	@echo "installing the router and llama.cpp into .venv"
 	@$(UV) sync --frozen --inexact --no-dev --extra demo
+	@touch $@
+
+.venv/.installed-local: .venv/.installed
+	@echo "compiling llama-cpp-python, which takes minutes"
+	@$(UV) sync --frozen --inexact --no-dev --extra demo --extra local
 	@touch $@
 
 .venv/.installed-dev: pyproject.toml uv.lock | $(filter .venv-tools/%,$(UV))

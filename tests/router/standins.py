@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -80,13 +80,20 @@ def running_standins(pace: Pace | None = None, **dialects: Dialect) -> Iterator[
     }
     usual |= dialects
     keys = {"openai": openai.KEY, "anthropic": anthropic.KEY, "gemini": gemini.KEY}
+    with serving([Site(usual[name], keys[name]) for name in keys], pace) as served:
+        yield Standins(**served)
+
+
+@contextmanager
+def serving(sites: Sequence[Site], pace: Pace | None = None) -> Iterator[dict[str, Standin]]:
+    """Any stand-ins, by name."""
     ready = threading.Event()
-    server = Server([Site(usual[name], keys[name]) for name in keys], pace, ready=ready.set)
+    server = Server(sites, pace, ready=ready.set)
     thread = threading.Thread(target=server.serve_all, name="standins")
     thread.start()
     try:
         assert ready.wait(10), "the stand-ins did not start"
-        yield Standins(**{name: Standin(place.url, place.api_key) for name, place in server.places.items()})
+        yield {name: Standin(place.url, place.api_key) for name, place in server.places.items()}
     finally:
         server.should_exit = True
         thread.join(10)

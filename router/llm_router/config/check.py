@@ -52,6 +52,7 @@ REFUSALS: tuple[Check, ...] = (
     providers.providers_are_complete,
     providers.base_urls_are_sane,
     providers.headers_are_free,
+    providers.deployments_are_of_models,
     providers.keys_fit_the_type,
     providers.prices_are_dated,
     providers.health_paths_are_paths,

@@ -45,16 +45,21 @@ class Loaded:
 
     @property
     def files(self) -> tuple[pathlib.Path, ...]:
-        """What a router is made from and may change under it: the configuration, the file of API keys, and the CAs and
-        client certificates of clusters."""
+        """What a router is made from and may change under it: the configuration, the file of API keys, the CAs and
+        client certificates of clusters, and the key files of accounts."""
         own = (pathlib.Path(self.path),) if self.path else ()
         keys = () if self.api_keys_file is None else (self.api_keys_file,)
-        return *own, *keys, *dict.fromkeys(map(pathlib.Path, self._certificates()))
+        return *own, *keys, *dict.fromkeys(map(pathlib.Path, (*self._certificates(), *self._accounts())))
 
     def _certificates(self) -> Iterator[str]:
         for cluster in (*self.config.clusters, self.config.discovery.template):
             if (tls := cluster.tls) is not None:
                 yield from (file for file in (tls.ca_file, tls.cert_file, tls.key_file) if file is not None)
+
+    def _accounts(self) -> Iterator[str]:
+        for provider in self.config.external_providers:
+            if provider.enabled and provider.credentials_file is not None:
+                yield provider.credentials_file
 
 
 def load(path: str, env: Mapping[str, str] = os.environ) -> Loaded:

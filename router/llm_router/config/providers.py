@@ -38,6 +38,13 @@ _GEMINI = ProviderType(
     version_path="/v1beta",
     price_id="google",
 )
+_AZURE = ProviderType(wire="openai", base_url=None, version_path="/openai/v1", price_id="azure")
+_VERTEX = ProviderType(
+    wire="gemini",
+    base_url="https://aiplatform.googleapis.com/v1",  # of the location global; base_url() knows the others
+    version_path="/v1",
+    price_id="google",
+)
 _XAI = ProviderType(wire="openai", base_url="https://api.x.ai/v1", version_path="/v1", price_id="x-ai")
 _COMPATIBLE = ProviderType(wire="openai", base_url=None, version_path="/v1", price_id=None)
 
@@ -47,13 +54,13 @@ PROVIDER_TYPES: Mapping[str, ProviderType] = MappingProxyType(
         "anthropic": _ANTHROPIC,
         "claude": _ANTHROPIC,
         "gemini": _GEMINI,
+        "azure": _AZURE,
+        "vertex": _VERTEX,
         "xai": _XAI,
         "grok": _XAI,
         "openai-compatible": _COMPATIBLE,
     }
 )
-
-NOT_YET_AVAILABLE = frozenset({"azure", "vertex"})
 
 
 def nearest_type(word: str) -> str | None:

@@ -80,6 +80,23 @@ Pause = Annotated[Seconds, Meta(ge=0)]
 Size = Annotated[Bytes, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a day such as 2026-11-20")]
+ApiVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:-preview)?$",
+        description="a date such as 2024-10-21, with or without -preview",
+    ),
+]
+CloudName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z](?:[a-z0-9.:-]{0,61}[a-z0-9])?$",
+        description="lower-case letters, digits and hyphens, starting with a letter",
+    ),
+]
+DeploymentName = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="letters, digits, dots, hyphens or underscores")
+]
 
 # The meta's description is what a refused value is told, after "must be".
 Name = Annotated[

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import RouterError
@@ -45,12 +46,17 @@ class Child:
         """Come back once ``ready()``. Raises ``ChildFailed`` if the process ends or the time is up before."""
         try:
             async with asyncio.timeout(deadline_s):
-                while not (await ready() and self.running):
-                    if not self.running:
-                        raise ChildFailed(self._story("ended"))
+                while not await ready():
+                    self.check()
                     await asyncio.sleep(0.05)
+                self.check()
         except TimeoutError:
             raise ChildFailed(self._story(f"was not ready after {deadline_s:g} s")) from None
+
+    def check(self) -> None:
+        """Raises ``ChildFailed`` if the process has ended."""
+        if not self.running:
+            raise ChildFailed(self._story("ended"))
 
     async def kill(self) -> None:
         """End it without a word, as a lost node would."""
@@ -65,7 +71,9 @@ class Child:
 
     async def _end(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+            # Not the process's own send_signal: that would collect a child that ended just now, before asyncio can.
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
             await self._process.wait()
 
     def _story(self, what: str) -> str:

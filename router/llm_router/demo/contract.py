@@ -75,8 +75,8 @@ def operators_part(listeners: Listeners, provider_urls: Mapping[str, str]) -> di
         "router": {
             "routingStrategy": "hybrid",
             "clusterCostThreshold": THRESHOLD_USD_PER_1K,
-            "healthCheckInterval": "500ms",
-            "cost": {"hysteresis": {"margin": 0.1, "hold": "2s"}},
+            "healthCheckInterval": "250ms",
+            "cost": {"hysteresis": {"margin": 0.1, "hold": "500ms"}},
             "failover": {"circuitBreaker": {"timeout": "3s"}},
             "modelMapping": {"fast": {"openai": "gpt-5.4-mini", "aws-gpu": "tiny-router-small"}},
         },

@@ -13,6 +13,7 @@ Exit codes: 0 after SIGTERM or SIGINT, 1 where the server could not start, 2 for
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import signal
 import socket
@@ -75,12 +76,8 @@ def check_port(host: str, port: int) -> None:
 
 def run_llama_cpp(options: EngineOptions) -> NoReturn:
     """Serves with llama.cpp's own server until a signal ends the process."""
-    try:
-        import xllamacpp
-    except ImportError as missing:
-        raise EngineError(
-            "the package xllamacpp is not installed: pip install 'multicloud-llm-router[demo]'"
-        ) from missing
+    import xllamacpp
+
     params = xllamacpp.CommonParams()
     params.model.path = str(options.model)
     params.model_alias = {options.alias}
@@ -110,15 +107,9 @@ def run_llama_cpp(options: EngineOptions) -> NoReturn:
 
 def run_llama_cpp_python(options: EngineOptions) -> NoReturn:
     """Serves with llama-cpp-python's FastAPI server, with ``/health`` added, until a signal ends the process."""
-    try:
-        from llama_cpp.server.app import create_app
-        from llama_cpp.server.settings import ModelSettings, ServerSettings
-    except ImportError as missing:
-        raise EngineError(
-            "the package llama-cpp-python is not installed; it compiles llama.cpp, which takes minutes and a C++ "
-            "compiler: pip install 'multicloud-llm-router[local]'"
-        ) from missing
     import uvicorn
+    from llama_cpp.server.app import create_app
+    from llama_cpp.server.settings import ModelSettings, ServerSettings
 
     model = ModelSettings(
         model=str(options.model),
@@ -158,10 +149,33 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="parent watch").start()
 
 
-ENGINES: Mapping[str, Callable[[EngineOptions], NoReturn]] = {
-    "xllamacpp": run_llama_cpp,
-    "llama-cpp-python": run_llama_cpp_python,
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """``package`` is what it imports, ``how_to_get`` what to do where that is not installed. ``counts`` says that it
+    tells what it does: how fast a pool is can be measured."""
+
+    run: Callable[[EngineOptions], NoReturn]
+    package: str
+    how_to_get: str
+    counts: bool = True
+
+
+ENGINES: Mapping[str, Engine] = {
+    "xllamacpp": Engine(run_llama_cpp, "xllamacpp", "make demo, or the package's extra demo, installs it"),
+    "llama-cpp-python": Engine(
+        run_llama_cpp_python,
+        "llama_cpp",
+        "make demo ARGS='--engine llama-cpp-python', or the package's extra local, compiles it, which takes minutes "
+        "and a C++ compiler",
+        counts=False,
+    ),
 }
+
+
+def check_installed(engine: str) -> None:
+    """Raises ``EngineError`` where the engine's package is not there."""
+    if importlib.util.find_spec(ENGINES[engine].package) is None:
+        raise EngineError(f"the package {engine} is not installed: {ENGINES[engine].how_to_get}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -169,6 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(arguments)
     try:
+        check_installed(args.engine)
         check_model(args.model)
         check_port(args.host, args.port)
         options = EngineOptions(
@@ -185,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if args.end_with_parent:
             _end_with_parent()
-        ENGINES[args.engine](options)
+        ENGINES[args.engine].run(options)
     except EngineError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1

@@ -12,14 +12,14 @@ from .children import ChildFailed
 from .contract import THRESHOLD_USD_PER_1K
 from .costs import Costs, below, follow, moved, served
 from .screen import Screen
-from .steps import ALL_UP, CLUSTERS, PROVIDERS, SIMPLE, Result, Step, answered_by
+from .steps import ALL_UP, CLUSTERS, ELSEWHERE, PROVIDERS, SIMPLE, Result, Step, answered_by
 from .world import World
 
 SETTLE_S = 40.0
-LOAD_ROUNDS = 5
-"""Answers one after the other on each slot: a few seconds of work."""
+LOAD_ROUNDS = 3
+"""Answers one after the other on each slot: some work for each of them."""
 LOAD = Step("load", "Tell me a long story.", answered_by(CLUSTERS), max_tokens=48)
-PRICE_STEP = 10.0
+PRICE_STEP = 15.0
 """How much dearer nodes get at once; an exporter does not believe a leap of more than twenty times."""
 
 
@@ -35,11 +35,17 @@ class Scenes:
         self._screen.open_table()
         for step in ALL_UP:
             await self._ask(step)
-        await self._under_load()
+        if self._world.counts:
+            await self._under_load()
+        else:
+            await self._elsewhere()
         await self._dearer()
+        await self._lost()
+
+    async def _elsewhere(self) -> None:
+        for step in ELSEWHERE:
+            await self._ask(step)
         await self._rate_limited()
-        await self._lost_cluster()
-        await self._all_lost()
 
     async def _ask(self, step: Step) -> Result:
         result = await self._asker.ask(step)
@@ -51,11 +57,13 @@ class Scenes:
     # ------------------------------------------------------------ what tokens cost
 
     async def _under_load(self) -> None:
-        """Every cluster works: its tokens get cheaper, because its node is paid for anyway."""
+        """Every cluster works: its tokens get cheaper, because its node is paid for anyway. While that is being
+        counted, requests that no cluster takes are shown."""
         before = await self._noted("before the load")
         self._screen.scene("load on every cluster")
         pools = [cluster.pool for cluster in self._world.clusters.values()]
         await asyncio.gather(*(self._work(pool.name) for pool in pools for _ in range(pool.slots)))
+        await self._elsewhere()
 
         async def all_moved() -> bool:
             after = await self._asker.costs()
@@ -126,8 +134,9 @@ class Scenes:
         await self._ask(limited)
         await self._world.fault("anthropic")
 
-    async def _lost_cluster(self) -> None:
-        """The cluster that would answer is killed: the request fails over; brought back, it answers again."""
+    async def _lost(self) -> None:
+        """The cluster that would answer is killed: the request fails over. Then all are: providers answer. Brought
+        back, they answer again."""
         world = self._world
         first = await self._asker.first_choice(SIMPLE)
         self._screen.scene(f"killing {first}")
@@ -135,14 +144,6 @@ class Scenes:
         everybody_else = (CLUSTERS | PROVIDERS) - {first}
         expect = answered_by(everybody_else, after_failures=True)
         await self._ask(replace(SIMPLE, title=f"{first} killed: failover", expect=expect))
-        self._screen.scene(f"bringing {first} back")
-        await world.start_cluster(first)
-        await _until(world.all_healthy, f"{first} is not healthy again")
-        await self._ask(replace(SIMPLE, title=f"{first} is back", headers={"X-LLM-Target": first}))
-
-    async def _all_lost(self) -> None:
-        """Without any cluster, providers answer."""
-        world = self._world
         self._screen.scene("killing every cluster")
         await asyncio.gather(*(world.stop_cluster(name) for name in world.clusters))
 
@@ -156,6 +157,7 @@ class Scenes:
         self._screen.scene("bringing them back")
         await asyncio.gather(*(world.start_cluster(name) for name in world.clusters))
         await _until(world.all_healthy, "not every cluster is healthy again")
+        await self._ask(replace(SIMPLE, title=f"{first} is back", headers={"X-LLM-Target": first}))
         await self._ask(replace(SIMPLE, title="and all are back"))
 
 

@@ -17,6 +17,7 @@ from ..errors import ConfigError, RouterError
 from .asking import Asker
 from .contract import Listeners
 from .control import serve_control
+from .engine import EngineError, check_installed, check_model
 from .models import Models, own_model, tiny_models
 from .scenes import Scenes
 from .screen import Screen
@@ -40,6 +41,9 @@ async def run_demo(settings: Settings) -> int:
     screen = Screen(quiet=settings.as_json)
     _end_on_signals()
     try:
+        check_installed(settings.engine)
+        if settings.model_path is not None:
+            check_model(settings.model_path)
         settings.listeners.check_free()
         models = await asyncio.to_thread(_models, settings.model_path, screen.progress)
         with tempfile.TemporaryDirectory(prefix="llm-router-demo-") as folder:
@@ -58,7 +62,7 @@ async def run_demo(settings: Settings) -> int:
     except ConfigError as error:
         for problem in error.problems:
             screen.error(str(problem))
-    except (RouterError, httpx.HTTPError) as error:
+    except (EngineError, RouterError, httpx.HTTPError) as error:
         screen.error(str(error) or type(error).__name__)
     except asyncio.CancelledError:
         return 130

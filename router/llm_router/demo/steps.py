@@ -94,13 +94,16 @@ ALL_UP = (
     SIMPLE,
     Step("the same, streamed", "Hi", answered_by(CLUSTERS, reasons=["hybrid_cluster"]), max_tokens=10, stream=True),
     Step("complex analysis", ANALYSIS, answered_by(PROVIDERS | {"aws-gpu"}), max_tokens=60),
-    Step("long document", DOCUMENT, answered_by(PROVIDERS, reasons=["hybrid_external"]), max_tokens=40),
     Step("must be GDPR", "Hello", answered_by(frozenset({"gcp", "azure"})), headers={"X-LLM-Compliance": "gdpr"}),
     Step("HIPAA and GDPR", "Hello", answered_by(frozenset({"azure"})), headers={"X-LLM-Compliance": "hipaa,gdpr"}),
     Step(
         "must stay in europe-west4", "Hello", answered_by(frozenset({"gcp"})), headers={"X-LLM-Region": "europe-west4"}
     ),
     Step("nobody may: SOX", "Hello", refused(503, "no_compliant_target"), headers={"X-LLM-Compliance": "sox"}),
+)
+
+ELSEWHERE = (
+    Step("long document", DOCUMENT, answered_by(PROVIDERS, reasons=["hybrid_external"]), max_tokens=40),
     Step("Claude by name", "What does the router do?", answered_by(frozenset({"anthropic"})), model="claude-haiku-5-5"),
     Step(
         "Gemini by name, streamed",

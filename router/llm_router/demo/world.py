@@ -15,6 +15,7 @@ import yaml
 
 from .children import Child, ChildFailed
 from .contract import Listeners, operators_part, write_config
+from .engine import ENGINES
 from .market import Market, serve_market
 from .models import Models
 from .pools import CONTEXT_TOKENS, POOLS, Pool
@@ -43,6 +44,7 @@ class World:
         self, *, folder: Path, models: Models, engine: str, listeners: Listeners, say: Callable[[str], None]
     ) -> None:
         self._folder, self._models, self._engine = folder, models, engine
+        self.counts = ENGINES[engine].counts
         self._listeners, self._say = listeners, say
         self._secrets = {pool.secret_variable: _secret() for pool in POOLS}
         self._engine_key = secrets.token_urlsafe(24)
@@ -91,14 +93,18 @@ class World:
             raise ChildFailed(f"{failed}\nnot healthy: {await self._unhealthy() or 'nobody'}") from failed
 
     async def end(self) -> None:
-        """End all processes, the router first."""
         await self._client.aclose()
         self._selling.cancel()
-        await self._router.end()
         others = [child for c in self._all() for child in (c.gate, c.engine, c.exporter)]
-        await asyncio.gather(*(child.end() for child in (self._standins, *others)))
+        # Only the router has anything to bring to an end.
+        await asyncio.gather(self._router.end(), *(child.kill() for child in (self._standins, *others)))
 
     async def all_healthy(self) -> bool:
+        """Raises ``ChildFailed`` for a process that has ended: there is nothing to wait for."""
+        for cluster in self._all():
+            cluster.gate.check()
+            cluster.exporter.check()
+        self._standins.check()
         health = await self.health()
         return health is not None and health["status"] == "healthy"
 
@@ -166,7 +172,7 @@ class World:
                 "cloud": pool.cloud,
                 "instanceType": pool.instance,
                 "region": pool.region,
-                "openCost": {"metricsUrl": f"http://127.0.0.1:{self._market_port}/metrics", "refresh": "500ms"},
+                "openCost": {"metricsUrl": f"http://127.0.0.1:{self._market_port}/metrics", "refresh": "200ms"},
             },
             "interval": "2s",
         }

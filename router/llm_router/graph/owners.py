@@ -17,9 +17,11 @@ from ..signals.rents import Rents
 from ..signals.snapshot import Board
 from ..signals.watch import ClusterWatch, ProviderWatch, Watch
 from ..upstream.client import Headers
-from ..upstream.sender import Sender
+from ..upstream.google_account import GoogleAccount
+from ..upstream.sender import Account, Sender
 from ..upstream.signing import Signer, authority_of
 from ..upstream.wire import WIRES
+from ..upstream.wire.azure import AzureWire
 from ..upstream.wire.base import Wire
 from .surroundings import Surroundings
 
@@ -89,16 +91,18 @@ class ClusterOwner:
 @dataclass(frozen=True, slots=True)
 class ProviderOwner:
     provider: Provider
+    account: Account | None = None
     fault: None = None
 
     def sender(self, target: Target, around: Surroundings) -> Sender:
         return Sender(
             target=target,
-            wire=WIRES[target.wire],
+            wire=self._wire(),
             base_url=base_url(self.provider),
             client=around.client,
             unix_time=around.unix_time,
-            credentials=self._headers(WIRES[target.wire]),
+            credentials=self._headers(),
+            account=self.account,
             tls=around.tls,
             private=self.provider.private,
         )
@@ -110,16 +114,22 @@ class ProviderOwner:
             kind = PROVIDER_TYPES[self.provider.type]
             check = HealthCheck(
                 url=health_url(self.provider),
-                headers=self._headers(WIRES[kind.wire]) + kind.health_headers,
+                headers=self._headers() + kind.health_headers,
+                account=self.account,
                 timeout_s=settings.timeout,
                 client=control_plane_client(around.tls, private=self.provider.private),
                 unix_time=around.unix_time,
             )
         return ProviderWatch(self.provider, check, board, around.metrics, config.router.health_check_interval)
 
-    def _headers(self, wire: Wire) -> Headers:
+    def _wire(self) -> Wire:
+        if self.provider.type == "azure":
+            return AzureWire(self.provider.deployments, self.provider.api_version)
+        return WIRES[PROVIDER_TYPES[self.provider.type].wire]
+
+    def _headers(self) -> Headers:
         key = self.provider.api_key
-        headers = list(wire.credentials(str(key))) if key else []
+        headers = list(self._wire().credentials(str(key))) if key else []
         if self.provider.organization:
             headers.append(("openai-organization", self.provider.organization))
         if self.provider.project:
@@ -130,14 +140,14 @@ class ProviderOwner:
 Owner = ClusterOwner | ProviderOwner
 
 
-def owners(config: Config, around: Surroundings) -> Mapping[str, Owner]:
+def owners_of(config: Config, around: Surroundings) -> Mapping[str, Owner]:
     owners: dict[str, Owner] = {}
     for cluster in config.clusters:
         signer, fault = _signer(cluster)
         owners[cluster.name] = ClusterOwner(cluster, _tls(cluster), signer, fault)
     for provider in config.external_providers:
         if provider.enabled:
-            owners[provider.name] = ProviderOwner(provider)
+            owners[provider.name] = ProviderOwner(provider, _account(provider))
     return owners
 
 
@@ -155,6 +165,12 @@ def _signer(cluster: Cluster) -> tuple[Signer | None, str | None]:
         return Signer(key_id, str(cluster.shared_secret or ""), authority_of(cluster.endpoint), cluster.name), None
     except ValueError as exc:
         return None, f"sharedSecret {exc}"
+
+
+def _account(provider: Provider) -> Account | None:
+    if provider.type != "vertex":
+        return None
+    return GoogleAccount(provider.credentials_file, f"externalProviders.{provider.name}.credentialsFile")
 
 
 def _tls(cluster: Cluster) -> ssl.SSLContext | None:

@@ -14,7 +14,9 @@ from collections.abc import Callable
 import httpx
 from msgspec import Struct
 
+from ..errors import AttemptFailed, UpstreamRefused
 from ..model import Health
+from ..upstream.sender import Account
 from .judging import JudgingTransport
 
 UNHEALTHY_AFTER = 2
@@ -53,7 +55,8 @@ class HealthRecord:
 
 
 class HealthCheck:
-    """One GET on a health endpoint, over a control-plane client that it owns."""
+    """One GET on a health endpoint, over a control-plane client that it owns. ``account`` has the credentials that
+    ``headers`` do not hold."""
 
     def __init__(
         self,
@@ -63,21 +66,26 @@ class HealthCheck:
         timeout_s: float,
         client: httpx.AsyncClient,
         unix_time: Callable[[], float],
+        account: Account | None = None,
     ) -> None:
         self.record = HealthRecord()
-        self._url, self._headers, self._timeout_s = url, list(headers), timeout_s
+        self._url, self._headers, self._timeout_s, self._account = url, headers, timeout_s, account
         self._client, self._unix_time = client, unix_time
 
     async def check(self) -> HealthReport:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.get(self._url, headers=self._headers, timeout=self._timeout_s)
+                lent = () if self._account is None else await self._account.headers()
+                headers = [*self._headers, *lent]
+                response = await self._client.get(self._url, headers=headers, timeout=self._timeout_s)
         except TimeoutError:
             error = f"no answer within {self._timeout_s:g} s"
             self.record.failed(error, self._unix_time(), definite=False, absent=True)
         except httpx.ConnectError as exc:
             self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True, absent=True)
+        except AttemptFailed as exc:
+            self.record.failed(str(exc), self._unix_time(), definite=isinstance(exc, UpstreamRefused))
         except httpx.HTTPError as exc:
             self.record.failed(f"{type(exc).__name__}: {exc}", self._unix_time(), definite=False)
         else:

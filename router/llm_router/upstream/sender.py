@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from yarl import URL
 
@@ -19,12 +20,20 @@ LEAST_SECRET_BYTES = 8
 _FIXED: Headers = (("accept-encoding", "identity"),)
 
 
+class Account(Protocol):
+    """Credentials that end and are renewed."""
+
+    async def headers(self) -> Headers:
+        """Those that are good now. Raises ``AttemptFailed``."""
+        ...
+
+
 class Sender:
     """Sends chat requests to one target.
 
-    ``credentials`` are fixed headers (bearer, API key, the operator's own); ``signer`` signs each request instead, in
-    profile ``llmr1``. ``base_url`` ends in its version path; ``private`` says that its name may lead into a private
-    network. ``unix_time`` is a wall clock in seconds.
+    ``credentials`` are fixed headers (bearer, API key, the operator's own), ``account`` has those that are not;
+    ``signer`` signs each request instead, in profile ``llmr1``. ``base_url`` ends in its version path; ``private`` says
+    that its name may lead into a private network. ``unix_time`` is a wall clock in seconds.
     """
 
     def __init__(
@@ -37,12 +46,15 @@ class Sender:
         unix_time: Callable[[], float],
         tls: ssl.SSLContext,
         credentials: Headers = (),
+        account: Account | None = None,
         signer: Signer | None = None,
         private: bool = False,
     ) -> None:
         self.target, self.wire = target, wire
         self._base, self._client, self._tls, self._private = base_url, client, tls, private
         self._headers = _FIXED + credentials
+        self._account = account
+        self._lent: Headers = ()
         self._signer, self._unix_time = signer, unix_time
         self._urls: dict[str, URL] = {}
 
@@ -54,7 +66,9 @@ class Sender:
     async def send(self, outgoing: Outgoing, request_id: str) -> Answer:
         """The answer as soon as its headers are there. Raises ``AttemptFailed``."""
         url = self._url(outgoing.path)
-        headers = self._headers + outgoing.headers
+        if self._account is not None:
+            self._lent = await self._account.headers()
+        headers = self._headers + self._lent + outgoing.headers
         if self._signer is not None:
             headers += self._signer.sign(
                 method="POST",
@@ -71,7 +85,7 @@ class Sender:
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
         """The wire's understanding of an error answer; a credential of ours that it quotes is masked."""
-        for _, value in self._headers[len(_FIXED) :]:
+        for _, value in self._headers[len(_FIXED) :] + self._lent:
             secret = value.removeprefix("Bearer ").encode()
             if len(secret) >= LEAST_SECRET_BYTES:
                 body = body.replace(secret, b"***")

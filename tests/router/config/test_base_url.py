@@ -72,6 +72,35 @@ def test_health_checks_never_double_the_version(
     assert health_url(provider(type_, url, endpoint)) == expected
 
 
+@pytest.mark.parametrize("url", ["https://x.openai.azure.com", "https://x.openai.azure.com/openai/v1/"])
+@pytest.mark.parametrize(
+    ("version", "base", "health"),
+    [
+        (None, "/openai/v1", "/openai/v1/models"),
+        ("2024-10-21", "/openai", "/openai/models?api-version=2024-10-21"),
+    ],
+)
+def test_an_azure_resource_has_a_v1_and_a_dated_api(url: str, version: str | None, base: str, health: str) -> None:
+    azure = Provider(name="p", type="azure", base_url=url, api_version=version)
+    assert base_url(azure) == "https://x.openai.azure.com" + base
+    assert health_url(azure) == "https://x.openai.azure.com" + health
+
+
+@pytest.mark.parametrize(
+    ("location", "url", "expected"),
+    [
+        ("europe-west4", None, "https://europe-west4-aiplatform.googleapis.com/v1"),
+        ("global", None, "https://aiplatform.googleapis.com/v1"),
+        ("eu", None, "https://aiplatform.eu.rep.googleapis.com/v1"),
+        ("eu", "http://127.0.0.1:1/v1beta1", "http://127.0.0.1:1/v1beta1"),
+    ],
+)
+def test_vertex_is_asked_where_its_location_is(location: str, url: str | None, expected: str) -> None:
+    vertex = Provider(name="p", type="vertex", base_url=url, project_id="p", location=location, models=("g", "h"))
+    assert base_url(vertex) == f"{expected}/projects/p/locations/{location}/publishers/google"
+    assert health_url(vertex) == f"{expected}/publishers/google/models/g"
+
+
 @given(st.lists(st.sampled_from(["api", "v1", "v1beta", "openai", "v", "vx", "1"]), max_size=4), st.booleans())
 def test_adding_the_version_again_changes_nothing(segments: list[str], slash: bool) -> None:
     url = "/".join(["https://h", *segments]) + ("/" if slash else "")

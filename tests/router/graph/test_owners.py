@@ -5,12 +5,11 @@ from __future__ import annotations
 from llm_router.config.scalars import Secret
 from llm_router.config.schema import Provider
 from llm_router.graph.owners import ProviderOwner
-from llm_router.upstream.wire import WIRES
 
 
 def headers(key: Secret | None) -> tuple[tuple[str, str], ...]:
     own = Provider(name="own", type="openai-compatible", base_url="http://127.0.0.1:1", models=("m",), api_key=key)
-    return ProviderOwner(own)._headers(WIRES["openai"])
+    return ProviderOwner(own)._headers()
 
 
 def test_who_asks_for_no_key_is_sent_none() -> None:

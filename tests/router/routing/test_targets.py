@@ -180,7 +180,7 @@ def test_owners_that_cannot_be_served_are_all_named_at_once() -> None:
     )
     assert list(found) == ["externalProviders[aws]", "externalProviders[odd].type", "externalProviders[empty]"]
     assert "two targets are called 'aws'" in found["externalProviders[aws]"]
-    assert "known are anthropic, claude" in found["externalProviders[odd].type"]
+    assert "known are anthropic, azure, claude" in found["externalProviders[odd].type"]
     assert "defaultModel" in found["externalProviders[empty]"]
 
 

@@ -82,7 +82,8 @@ def workers_share_pools(draft: Draft) -> Iterator[Finding]:
 
 
 def files_exist(draft: Draft) -> Iterator[Finding]:
-    return missing_files(draft.files)
+    disabled = {("externalProviders", i) for i, p in enumerate(draft.config.external_providers) if not p.enabled}
+    return missing_files(use for use in draft.files if use.path[:2] not in disabled)
 
 
 def missing_files(files: Iterable[FileUse]) -> Iterator[Finding]:

@@ -76,10 +76,18 @@ def embeddings_are_served(draft: Draft) -> Iterator[Finding]:
         yield Finding((*path, "target"), message + meant(router.embeddings.target, draft.owners))
     elif isinstance(owner, Provider) and not owner.enabled:
         yield Finding((*path, "target"), f"the provider {owner.name} is disabled: enable it, or choose another")
-    elif isinstance(owner, Provider) and (kind := PROVIDER_TYPES.get(owner.type)) and kind.wire != "openai":
-        yield Finding((*path, "target"), f"{owner.name} has no /v1/embeddings: choose a cluster or an OpenAI-like API")
+    elif isinstance(owner, Provider) and not _embeds(owner.type):
+        yield Finding(
+            (*path, "target"),
+            f"{owner.name} has no /v1/embeddings as OpenAI has it: choose a cluster or an OpenAI-like API",
+        )
     if not router.categories:
         yield Finding(path, "there are no router.categories to tell by it: give some, or remove it")
+
+
+def _embeds(provider_type: str) -> bool:
+    kind = PROVIDER_TYPES.get(provider_type)
+    return kind is None or (kind.wire == "openai" and provider_type != "azure")
 
 
 def fallback_exists(draft: Draft) -> Iterator[Finding]:

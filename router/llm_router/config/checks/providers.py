@@ -7,9 +7,9 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..findings import Finding, Path, quote
+from ..findings import Finding, Path, meant, quote
 from ..hosts import is_loopback, url_fault
-from ..providers import NOT_YET_AVAILABLE, PROVIDER_TYPES, nearest_type
+from ..providers import PROVIDER_TYPES, nearest_type
 from ..request_headers import CREDENTIAL_HEADERS
 from ..schema import Provider, ProviderModel
 from .draft import Draft
@@ -24,21 +24,20 @@ def types_are_known(draft: Draft) -> Iterator[Finding]:
     for i, provider in draft.providers():
         if provider.type in PROVIDER_TYPES:
             continue
-        if provider.type in NOT_YET_AVAILABLE:
-            message = f"{provider.type} is not yet available: set enabled: false, or remove the provider"
-        else:
-            near = nearest_type(provider.type)
-            hint = f"did you mean {near}?" if near else "plugins are not yet available; use openai-compatible if it is"
-            message = f"unknown type {quote(provider.type)} (known: {', '.join(sorted(PROVIDER_TYPES))}): {hint}"
+        near = nearest_type(provider.type)
+        hint = f"did you mean {near}?" if near else "plugins are not yet available; use openai-compatible if it is"
+        message = f"unknown type {quote(provider.type)} (known: {', '.join(sorted(PROVIDER_TYPES))}): {hint}"
         yield Finding(("externalProviders", i, "type"), message)
 
 
 def providers_are_complete(draft: Draft) -> Iterator[Finding]:
     for i, provider in draft.providers():
-        if provider.type in NOT_YET_AVAILABLE:
-            continue
         known = PROVIDER_TYPES.get(provider.type)
-        if not provider.api_key and not _may_be_open(provider):
+        if provider.type == "vertex":
+            for key, value in (("projectId", provider.project_id), ("location", provider.location)):
+                if value is None:
+                    yield Finding(("externalProviders", i, key), "missing: a provider of type vertex needs it")
+        elif not provider.api_key and not _may_be_open(provider):
             yield Finding(("externalProviders", i, "apiKey"), "missing: an enabled provider needs it")
         if not provider.models and not provider.default_model:
             yield Finding(("externalProviders", i, "models"), "missing: name at least one model, or a defaultModel")
@@ -58,6 +57,8 @@ def _may_be_open(provider: Provider) -> bool:
 def base_urls_are_sane(draft: Draft) -> Iterator[Finding]:
     for i, provider in draft.providers():
         fault = url_fault(provider.base_url, private=provider.private) if provider.base_url is not None else None
+        if fault is None and provider.type == "azure" and "/deployments/" in (provider.base_url or ""):
+            fault = "write the resource alone, https://NAME.openai.azure.com, and the deployment in deployments"
         if fault:
             yield Finding(("externalProviders", i, "baseUrl"), fault)
 
@@ -77,6 +78,16 @@ def headers_are_free(draft: Draft) -> Iterator[Finding]:
             seen.add(lower)
 
 
+def deployments_are_of_models(draft: Draft) -> Iterator[Finding]:
+    for i, provider in draft.providers():
+        served = {model.name if isinstance(model, ProviderModel) else model for model in provider.models}
+        served |= {provider.default_model} if provider.default_model else set()
+        for model in provider.deployments:
+            if model not in served:
+                message = f"this provider has no model of that name{meant(model, sorted(served))}"
+                yield Finding(("externalProviders", i, "deployments", model), message)
+
+
 def keys_fit_the_type(draft: Draft) -> Iterator[Finding]:
     for i, provider in draft.providers():
         for key, value in _keys_of_some_types(provider).items():
@@ -89,11 +100,13 @@ def _keys_of_some_types(provider: Provider) -> dict[str, Any]:
     """The keys that this provider's type can not use, with what was written there."""
     keys: dict[str, Any] = {}
     known = PROVIDER_TYPES.get(provider.type)
-    if known is not None and known.wire != "openai":
+    if provider.type == "azure" or (known is not None and known.wire != "openai"):
         keys |= {"organization": provider.organization, "project": provider.project}
     if provider.type != "azure":
         keys |= {"apiVersion": provider.api_version, "deployments": provider.deployments}
-    if provider.type != "vertex":
+    if provider.type == "vertex":
+        keys |= {"apiKey": provider.api_key}
+    else:
         keys |= {
             "projectId": provider.project_id,
             "location": provider.location,

@@ -7,8 +7,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from ..scalars import (
+    ApiVersion,
+    CloudName,
     Count,
     Day,
+    DeploymentName,
     Duration,
     FilePath,
     HeaderName,
@@ -161,7 +164,7 @@ class Provider(Base):
     """An external API account."""
 
     name: Annotated[Name, "Unique among clusters and providers."]
-    type: Annotated[Text, "openai, anthropic (or claude), gemini, xai (or grok), openai-compatible."]
+    type: Annotated[Text, "openai, anthropic (or claude), gemini, azure, vertex, xai (or grok), openai-compatible."]
     enabled: bool = True
     api_key: Secret | None = None
     base_url: Annotated[str | None, "With or without the version path. Default: the vendor's own."] = None
@@ -181,11 +184,15 @@ class Provider(Base):
     latency: ProviderLatency | None = None
     organization: Annotated[HeaderValue | None, "Sent as OpenAI-Organization."] = None
     project: Annotated[HeaderValue | None, "Sent as OpenAI-Project."] = None
-    api_version: Annotated[str | None, "Azure. Not yet available."] = None
-    deployments: Annotated[dict[str, str], "Azure: model → deployment. Not yet available."] = field(
-        default_factory=dict
-    )
-    project_id: Annotated[str | None, "Vertex. Not yet available."] = None
-    location: Annotated[str | None, "Vertex. Not yet available."] = None
-    credentials_file: Annotated[str | None, "Vertex. Not yet available."] = None
+    api_version: Annotated[
+        ApiVersion | None, "Azure: the dated API to use. Default: the v1 API, which has no date."
+    ] = None
+    deployments: Annotated[
+        dict[ModelName, DeploymentName], "Azure: model → deployment, where that is not called as its model."
+    ] = field(default_factory=dict)
+    project_id: Annotated[CloudName | None, "Vertex: the Google Cloud project that pays."] = None
+    location: Annotated[CloudName | None, "Vertex: the region that answers, such as europe-west4, or global."] = None
+    credentials_file: Annotated[
+        FilePath | None, "Vertex: an account's key file. Default: the account that the router runs as."
+    ] = None
     private: Annotated[bool, "Allow plain http, and a name that leads into a private network."] = False

@@ -1,4 +1,4 @@
-"""The upstream protocols that the router speaks, by name."""
+"""The upstream protocols that the router speaks, by name; Azure's depends on what its operator has deployed."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class OpenAIWire:
         self.name, self.collects, self._unix_time = name, collects, unix_time
 
     def outgoing(self, chat: ChatRequest, model: str, *, stream: bool) -> Outgoing:
-        return post(spliced(_with_its_maximum(chat.fields, model), model, stream=stream), stream=stream)
+        return post(spliced(with_its_maximum(chat.fields, model), model, stream=stream), stream=stream)
 
     def credentials(self, api_key: str) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {api_key}"),)
@@ -175,6 +175,14 @@ def spliced(fields: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
     return encode_object(out)
 
 
+def with_its_maximum(fields: Mapping[str, Raw], model: str) -> Mapping[str, Raw]:
+    """``max_tokens`` under its new name where the old one is refused: callers write for all targets, and every other
+    one knows the old name."""
+    if "max_tokens" not in fields or "max_completion_tokens" in fields or not _REFUSES_MAX_TOKENS.match(model):
+        return fields
+    return {("max_completion_tokens" if name == "max_tokens" else name): raw for name, raw in fields.items()}
+
+
 def post(body: bytes, *, stream: bool) -> Outgoing:
     accept = "text/event-stream" if stream else "application/json"
     return Outgoing("/chat/completions", (("content-type", "application/json"), ("accept", accept)), body)
@@ -188,14 +196,6 @@ def has_content(delta: Mapping[str, Any]) -> bool:
 def finish_of(reason: str | None) -> Finish | None:
     """OpenAI's finish reason; one that only a compatible server knows is an ordinary stop."""
     return _FINISHES.get(reason, "stop") if reason else None
-
-
-def _with_its_maximum(fields: Mapping[str, Raw], model: str) -> Mapping[str, Raw]:
-    """``max_tokens`` under its new name where the old one is refused: callers write for all targets, and every other
-    one knows the old name."""
-    if "max_tokens" not in fields or "max_completion_tokens" in fields or not _REFUSES_MAX_TOKENS.match(model):
-        return fields
-    return {("max_completion_tokens" if name == "max_tokens" else name): raw for name, raw in fields.items()}
 
 
 def _with_usage(options: Raw | None) -> Raw:
