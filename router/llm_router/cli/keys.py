@@ -1,7 +1,8 @@
-"""API keys."""
+"""API keys, and the admin listener's password."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def _budget(_context: click.Context, _option: click.Parameter, written: tuple[st
 
 @click.group()
 def keys() -> None:
-    """Create and revoke API keys."""
+    """Create and revoke API keys; hash the admin listener's password."""
 
 
 @keys.command("create")
@@ -75,3 +76,19 @@ def revoke_key(key_file: Path, name: str) -> None:
         "revoked; a running router follows within seconds, or at its reload with watchConfig: false",
         err=True,
     )
+
+
+@keys.command("password")
+def hash_a_password() -> None:
+    """Ask for a password and print its hash, for admin.passwordHash. Without a terminal it is the first line of
+    standard input."""
+    from ..admission.passwords import SALT_BYTES, hash_password, password_fault
+
+    stdin = click.get_text_stream("stdin")
+    if stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = stdin.readline().rstrip("\r\n")
+    if (fault := password_fault(password)) is not None:
+        raise click.ClickException(f"choose another password: {fault}")
+    click.echo(str(hash_password(password, os.urandom(SALT_BYTES))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ..scalars import Bytes, Count, Duration, FilePath, Pause, Port, Seconds, Size, Text
+from ..scalars import Bytes, Count, Duration, FilePath, Pause, Port, Seconds, Secret, Size, Text
 from .base import Base
 
 
@@ -39,8 +39,19 @@ class Server(Base):
 
 
 class Admin(Base):
-    host: Annotated[Text, "Address of the admin listener. Loopback only."] = "127.0.0.1"
+    host: Annotated[Text, "Address of the admin listener. Anything but loopback needs passwordHash and tls."] = (
+        "127.0.0.1"
+    )
     port: Annotated[Port, "Port of the admin listener; 0 takes a free one."] = 9091
+    password_hash: Annotated[
+        Secret | None,
+        "Hash of the password that opens the admin listener (llm-router keys password). Without it nobody is asked.",
+    ] = None
+    keys_file: Annotated[
+        FilePath | None,
+        "File of the keys (llm-router keys create) that programs show to the admin listener instead of a password.",
+    ] = None
+    tls: Annotated[ServerTls | None, "Serve HTTPS."] = None
     metrics: Annotated[
         Text | None, "host:port of a further listener for /metrics alone, which others may reach; without it none."
     ] = None
