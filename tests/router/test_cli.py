@@ -125,10 +125,14 @@ def test_a_key_is_created_with_limits_and_budgets(tmp_path: Path) -> None:
         assert "Traceback" not in refused.stderr
 
 
-def test_a_password_is_hashed_and_a_bad_one_is_refused() -> None:
+def test_a_password_is_hashed_and_a_bad_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "admin.hash"
     made = llm_router("keys", "password", stdin=f"{PASSWORD}\n")
     assert (made.returncode, made.stderr) == (0, "")
-    assert is_right(PASSWORD, parse_password_hash(made.stdout.removesuffix("\n")))
+    assert llm_router("keys", "password", "--file", file, stdin=PASSWORD).stdout == ""
+    assert file.stat().st_mode & 0o777 == 0o600
+    for text in (made.stdout, file.read_text()):
+        assert is_right(PASSWORD, parse_password_hash(text.removesuffix("\n")))
     for bad, told in (("too short\n", "shorter than 15"), ("", "shorter than 15"), ("password12345678", "common")):
         refused = llm_router("keys", "password", stdin=bad)
         assert (refused.returncode, refused.stdout) == (1, "")

@@ -272,7 +272,7 @@ def test_the_admin_listener_serves_tls_and_tells_programs_with_a_key(standins: S
         process.wait_until(lambda: answers(f"http://127.0.0.1:{ports[0]}/readyz"))
         chat(f"http://127.0.0.1:{ports[0]}")
         trusted = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
-        asked = [COMMAND, "savings", "--config", config, "--json"]
+        asked = [str(COMMAND), "savings", "--config", str(config), "--json"]
         refused = subprocess.run(asked, env=trusted, capture_output=True, text=True, check=False)
         told = subprocess.run(
             asked, env=trusted | {"LLM_ROUTER_ADMIN_KEY": key}, capture_output=True, text=True, check=False

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from starlette.requests import Request
@@ -33,7 +33,7 @@ def ui_routes(is_asked: Callable[[], bool]) -> list[Route]:
     ]
 
 
-def _page(name: str) -> Callable[[Request], object]:
+def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     body = (files("llm_router") / "ui" / name).read_bytes()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"etag": etag, "cache-control": "no-cache"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +80,23 @@ def revoke_key(key_file: Path, name: str) -> None:
 
 
 @keys.command("password")
-def hash_a_password() -> None:
-    """Ask for a password and print its hash, for admin.passwordHash. Without a terminal it is the first line of
-    standard input."""
+@click.option(
+    "--file", "hash_file", type=click.Path(path_type=Path), help="Where to write it; standard output without."
+)
+def hash_a_password(hash_file: Path | None) -> None:
+    """Ask for a password and hash it, for admin.passwordHash. Without a terminal it is the first line of standard
+    input."""
     from ..admission.passwords import SALT_BYTES, hash_password, password_fault
 
-    stdin = click.get_text_stream("stdin")
-    if stdin.isatty():
+    if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        password = stdin.readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     if (fault := password_fault(password)) is not None:
         raise click.ClickException(f"choose another password: {fault}")
-    click.echo(str(hash_password(password, os.urandom(SALT_BYTES))))
+    made = f"{hash_password(password, os.urandom(SALT_BYTES))}\n"
+    if hash_file is None:
+        click.echo(made, nl=False)
+    else:
+        hash_file.touch(mode=0o600)
+        hash_file.write_text(made)

@@ -30,7 +30,7 @@ class PasswordHash(Struct, frozen=True):
 
     @property
     def memory_bytes(self) -> int:
-        return 128 * self.r * (2**self.ln + self.p + 2)
+        return 128 * self.r * ((1 << self.ln) + self.p + 2)
 
     def __str__(self) -> str:
         return f"$scrypt$ln={self.ln},r={self.r},p={self.p}${_text(self.salt)}${_text(self.digest)}"

@@ -104,7 +104,7 @@ def test_ranges_are_not_looked_at(router: Running, ranges: str) -> None:
 
 
 def test_no_other_file_is_there(router: Running) -> None:
-    for path in ("/ui/", "/ui/nothing.js", "/ui/status.html", "/ui/%2e%2e/app.py", "/ui/style.css/"):
+    for path in ("/ui/", "/ui/nothing.js", "/ui/status.html", "/ui/%2e%2e/app.py"):
         assert router.admin.get(path).status_code in (400, 404), path
     assert {file.name for file in FOLDER.iterdir()} == {*ASSETS, "login.html", "status.html"}
 

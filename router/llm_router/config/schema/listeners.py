@@ -31,9 +31,9 @@ class Server(Base):
         "Chat requests at a time, of each worker. More get 503; the last 5 and 15 % are for what is critical.",
     ] = 512
     max_body: Annotated[Size, "Largest request body; a larger one is answered 413."] = Bytes(4 * 1024 * 1024)
-    watch_config: Annotated[
-        bool, "Reload when this file, that of API keys or a certificate of a cluster's tls changes."
-    ] = True
+    watch_config: Annotated[bool, "Reload when this file, one of keys or a certificate of a cluster's tls changes."] = (
+        True
+    )
     workers: Annotated[Count, "Worker processes that share the port, one a core; each is a replica."] = 1
     tls: Annotated[ServerTls | None, "Serve HTTPS."] = None
 
