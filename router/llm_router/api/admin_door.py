@@ -14,9 +14,9 @@ from ..admission.admin_credentials import AdminCredentials
 from ..admission.keys import authorise, extract
 from ..errors import ClientError
 from .admin_login import Login
-from .application import application
+from .application import application, response_of
 from .browsers import FOREIGN, PAGE_HEADER, SAFE, header_of, judge_admin, judge_own_page
-from .errors import answer_of, guard_body
+from .errors import guard_body
 from .guard import Guard
 from .page_headers import PageHeaders
 from .session_cookie import session_in
@@ -79,7 +79,4 @@ class Door:
 def _refusal(scope: Scope, error: ClientError) -> Response:
     if error.status == 401 and scope["path"] == "/" and scope["method"] in SAFE:
         return RedirectResponse(LOGIN_PATH, 303)
-    status, headers, body = answer_of(error)
-    response = Response(body, status)
-    response.raw_headers = headers
-    return response
+    return response_of(error)
