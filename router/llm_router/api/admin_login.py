@@ -71,7 +71,7 @@ class Login:
         password = _password_in(body)
         address = request.client.host if request.client is not None else ""
         self._take_a_try(address)
-        if not await self._is_right(password, known):
+        if not await self._is_right(password, known) or self.credentials().password != known:
             self._logins.labels("failed").inc()
             logger.warning("a login to the admin listener failed: wrong password, from %s", address)
             raise ClientError(401, "wrong_password", "That is not the password.")

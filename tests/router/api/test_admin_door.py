@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import pytest
 from starlette.routing import Route
 
 from llm_router.admission.key_file import create, revoke
+from llm_router.admission.passwords import is_right
 from llm_router.admission.sessions import IDLE_S, LONGEST_S
+from llm_router.config.password_hash import PasswordHash
 from tests.router.passwords import PASSWORD, quick_hash
 from tests.router.routers import Running, providers, running_router
 from tests.router.standins import Standins, running_standins
@@ -271,6 +275,33 @@ def test_a_hundred_guesses_get_five_tries_while_requests_are_answered(
     counted = router.admin.get("/metrics", headers=cookie).text
     for result, count in (("failed", 5), ("throttled", 96), ("succeeded", 1)):
         assert f'llm_router_admin_logins_total{{result="{result}"}} {count}.0' in counted
+
+
+def test_one_password_is_hashed_at_a_time_and_one_that_changes_meanwhile_opens_nothing(
+    router: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashing, most = 0, 0
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def slow(password: str, known: PasswordHash) -> bool:
+        nonlocal hashing, most
+        hashing += 1
+        most = max(most, hashing)
+        under_way.set()
+        assert go_on.wait(20)
+        hashing -= 1
+        return is_right(password, known)
+
+    monkeypatch.setattr("llm_router.api.admin_login.is_right", slow)
+    with ThreadPoolExecutor(4) as callers:
+        logins = [callers.submit(log_in, router) for _ in range(4)]
+        assert under_way.wait(20)
+        assert router.chat().status_code == 200
+        router.config["admin"]["passwordHash"] = quick_hash(OTHER_PASSWORD)
+        router.run(router.app.reload())
+        go_on.set()
+        assert [login.result(20).status_code for login in logins] == [401] * 4
+    assert most == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"password": 7}', b"\xff", b'{"secret": "x"}', b"x" * 5000])

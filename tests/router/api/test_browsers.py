@@ -88,10 +88,10 @@ def test_every_name_of_this_machine_will_do(router: Running, host: str) -> None:
     assert router.admin.get("/ai/providers", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("host", "on_loopback", "passes"), [("admin.example", False, True), ("a.example", True, False)]
-)
-def test_off_loopback_the_listener_has_a_name_and_a_cookie_instead(host: str, on_loopback: bool, passes: bool) -> None:
+@pytest.mark.parametrize("on_loopback", [True, False])
+def test_off_loopback_the_listener_has_a_name_and_a_cookie_instead(on_loopback: bool) -> None:
+    host, passes = "admin.example", not on_loopback
+
     def scope(method: str, **headers: str) -> Scope:
         sent = {"host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
         return {"method": method, "headers": [(name.encode(), value.encode()) for name, value in sent.items()]}
