@@ -37,9 +37,10 @@ async function refresh(slow) {
   if (slow) {
     savings = await json("/admin/savings?since=24h&by=target");
     const [config, ledger] = await Promise.all(["/admin/config", "/admin/ledger"].map(json));
+    const reloaded = /^llm_router_config_last_reload_success (\d)/m.exec(await (await ask("/metrics")).text())?.[1];
     place("logout").hidden = !config.admin.passwordHash;
     show("savings", savings.rows, () => tables.savings(savings));
-    show("configuration", [config, ledger], () => tables.configuration(config, ledger));
+    show("configuration", [config, ledger, reloaded], () => tables.configuration(config, ledger, reloaded));
   }
   show("summary", [clusters, providers, savings], () => tables.summary(clusters, providers, savings));
   show("clusters", clusters, () => tables.owners(clusters, "No clusters."));

@@ -98,9 +98,10 @@ export function requests(recent) {
   ], recent.slice(0, SHOWN), "No requests yet.");
 }
 
-export function configuration(config, ledger) {
+export function configuration(config, ledger, reloaded) {
   const records = ledger.backend === "memory" ? "in memory" : `${ledger.backend}, ${ledger.up ? "written" : "NOT written"}, ${ledger.waiting} waiting`;
   const rows = [
+    ["last load", { 1: "accepted", 0: "refused: the one before is in force" }[reloaded] ?? "unknown"],
     ["strategy", config.router.routingStrategy],
     ["clusters below, USD per 1K tokens", config.router.clusterCostThreshold],
     ["failover", config.router.failover.enabled ? `on, ${config.router.failover.maxRetries} more attempts` : "off"],

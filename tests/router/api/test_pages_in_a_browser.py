@@ -68,12 +68,13 @@ def test_one_logs_in_sees_what_the_router_does_reloads_it_and_logs_out(browser: 
         assert "anthropic\thealthy\tup\tclaude-haiku-5-5" in text(browser, "providers")
         assert f"openai\t{MODELS['openai']}\thybrid_external\t200" in text(browser, "requests")
         assert "2 not" in text(browser, "decisions")
-        assert "strategy\thybrid" in text(browser, "configuration")
+        assert "last load\taccepted\nstrategy\thybrid" in text(browser, "configuration")
         assert "No limits and no budgets." in text(browser, "budgets")
         router.config["router"] = {"nonsense": 1}
         browser.value("document.querySelector('#reload').click()")
         browser.wait_until("document.querySelector('#answer').textContent.startsWith('Refused')")
         assert "nonsense" in text(browser, "answer")
+        browser.wait_until("document.querySelector('#configuration').innerText.includes('last load\\trefused')")
         browser.value("document.querySelector('#logout').click()")
         browser.wait_until("location.pathname === '/login' && document.activeElement?.id === 'password'")
         browser.open(router.admin_url + "/")
@@ -116,7 +117,7 @@ def test_text_of_others_is_shown_as_text_and_runs_nothing(browser: Browser, stan
 
         return Route(path, tell)
 
-    routes = [route(path, hostile(answer.json())) for path, answer in told.items()]
+    routes = [route("/metrics", NASTY), *(route(path, hostile(answer.json())) for path, answer in told.items())]
     app = guarded_admin(
         routes, lambda: AdminCredentials(None, KeyRing(())), admin_logins(CollectorRegistry()), on_loopback=True
     )
