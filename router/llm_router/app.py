@@ -17,7 +17,9 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .api.admin import admin_routes, guarded_admin
+from .admission.admin_credentials import AdminCredentials, admin_credentials
+from .api.admin import admin_routes
+from .api.admin_door import guarded_admin
 from .api.application import application, unexpected
 from .api.browsers import judge_keyless
 from .api.errors import guard_body
@@ -61,6 +63,7 @@ class Prepared:
     loaded: Loaded
     discovery: Discovery
     generation: Generation
+    admin: AdminCredentials
 
 
 class RouterApp:
@@ -72,6 +75,7 @@ class RouterApp:
     ) -> None:
         self._around, self._load = around, load
         self._loaded = loaded
+        self._admin_credentials = admin_credentials(loaded)
         self._discovery = discovery_of(loaded.config, _means(around))
         self._generation = self._build(loaded, self._discovery.current)
         self._generation.rents.post()
@@ -92,7 +96,17 @@ class RouterApp:
             public.append(metrics_route(scrape))
         chat = ServerErrorMiddleware(ChatDoor(self.generation), handler=unexpected)
         self.public: ASGIApp = Guard(_ChatFirst(chat, application(public)), render=guard_body, judge=self._judge_public)
-        self.admin: ASGIApp = guarded_admin(admin_routes(self.generation, self.reload))
+        shown = admin_routes(self.generation, self.reload)
+        self.admin: ASGIApp = guarded_admin(
+            shown,
+            lambda: self._admin_credentials,
+            around.metrics.admin_logins,
+            on_loopback=is_loopback(loaded.config.admin.host),
+            clock=around.clock,
+            unix_time=around.unix_time,
+        )
+        self.unguarded_admin: ASGIApp = application(shown)
+        """For whoever has asked already who it is."""
         self.metrics: ASGIApp = metrics_app(scrape)
 
     def _judge_public(self, scope: Scope) -> Refusal | None:
@@ -157,6 +171,7 @@ class RouterApp:
         try:
             loaded = await asyncio.to_thread(load)
             _refuse_what_needs_a_restart(self._loaded.config, loaded.config)
+            admin = admin_credentials(loaded)
             discovery = discovery_of(loaded.config, _means(self._around), self._discovery)
             try:
                 generation = self._build(loaded, discovery.current, self._generation)
@@ -166,11 +181,12 @@ class RouterApp:
         except ConfigError:
             self._around.metrics.reloaded(success=False)
             raise
-        return Prepared(loaded, discovery, generation)
+        return Prepared(loaded, discovery, generation, admin)
 
     async def take_over(self, prepared: Prepared) -> None:
         await self.stop()
         self._loaded, self._discovery = prepared.loaded, prepared.discovery
+        self._admin_credentials = prepared.admin
         self._take(prepared.generation)
         self.start()
         self._around.metrics.reloaded(success=True)
@@ -246,7 +262,7 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "server.workers": lambda c: c.server.workers,
         "server.drainDelay": lambda c: c.server.drain_delay,
         "server.drainTimeout": lambda c: c.server.drain_timeout,
-        "admin": lambda c: c.admin,
+        "admin": lambda c: structs.replace(c.admin, password_hash=None, keys_file=None),
         "ledger": lambda c: c.ledger,
         "router.timeouts.connect": lambda c: c.router.timeouts.connect,
         "state": lambda c: c.state,

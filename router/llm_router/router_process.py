@@ -45,7 +45,7 @@ async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.start)
         sites = [
             public_site(app, server, listen(server.host, server.port, path="server.port")),
-            Site(app=app.admin, socket=listen(admin.host, admin.port, path="admin.port")),
+            admin_site(app.admin, admin, listen(admin.host, admin.port, path="admin.port")),
             *metrics_site(app.metrics, admin),
         ]
         app.start()
@@ -93,6 +93,11 @@ def public_site(app: RouterApp, server: Server, socket: socket.socket) -> Site:
         idle_timeout_s=server.idle_timeout,
         stall_timeout_s=min(Site.stall_timeout_s, server.write_timeout),
     )
+
+
+def admin_site(app: ASGIApp, admin: Admin, socket: socket.socket) -> Site:
+    """Raises ``ConfigError`` where the certificate cannot be loaded."""
+    return Site(app=app, socket=socket, tls=None if admin.tls is None else RenewedTls(admin.tls, section="admin.tls"))
 
 
 def metrics_site(metrics: ASGIApp, admin: Admin) -> list[Site]:

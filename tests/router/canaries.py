@@ -15,6 +15,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from llm_router.api.guard import Guard
+from tests.router.passwords import PASSWORD, quick_hash
 
 KEPT = 256
 """More than the longest of them: an answer may be cut anywhere."""
@@ -26,6 +27,8 @@ SECRETS = (
     base64.b64encode(bytes(range(32))).decode(),  # the gates' key, as it is configured
     base64.b64encode(bytes(range(32, 64))).decode(),  # the next one
     repr(bytes(range(32)))[2:-1],
+    PASSWORD,
+    quick_hash(),
 )
 _ANY = re.compile("|".join([*map(re.escape, SECRETS), r"llmr_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}"]).encode())
 """And every API key of a caller, whatever it is."""

@@ -83,6 +83,7 @@ def running_router(
     load: Callable[[], Loaded] | None = None,
     folder: Path = Path(),
     unix_time: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Running]:
     """Serve ``config`` on free ports until the context ends; it must end with no request left open. ``folder`` is where
     its relative files are."""
@@ -114,6 +115,7 @@ def running_router(
                 metrics=metrics,
                 counters=counters,
                 sleep=asyncio.sleep,
+                clock=clock,
                 unix_time=unix_time,
             )
             app = RouterApp(loaded, around, reload)

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llm_router.admission.passwords import is_right
+from llm_router.config.password_hash import parse_password_hash
+from tests.router.passwords import PASSWORD
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("llm-router")
 EXAMPLE = ROOT / "router/router.example.yaml"
@@ -119,6 +123,20 @@ def test_a_key_is_created_with_limits_and_budgets(tmp_path: Path) -> None:
         refused = llm_router("keys", "create", "--file", file, "--name", "other", *wrong)
         assert refused.returncode != 0
         assert "Traceback" not in refused.stderr
+
+
+def test_a_password_is_hashed_and_a_bad_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "admin.hash"
+    made = llm_router("keys", "password", stdin=f"{PASSWORD}\n")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert llm_router("keys", "password", "--file", file, stdin=PASSWORD).stdout == ""
+    assert file.stat().st_mode & 0o777 == 0o600
+    for text in (made.stdout, file.read_text()):
+        assert is_right(PASSWORD, parse_password_hash(text.removesuffix("\n")))
+    for bad, told in (("too short\n", "shorter than 15"), ("", "shorter than 15"), ("password12345678", "common")):
+        refused = llm_router("keys", "password", stdin=bad)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert told in refused.stderr
 
 
 def test_keys_are_created_once_scoped_and_revoked(tmp_path: Path) -> None:

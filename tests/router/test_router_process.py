@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -18,11 +20,14 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import trustme
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from llm_router.admission.key_file import create
 from llm_router.demo.standins.delivery import Pace
 from llm_router.router_process import WATCH_S
+from tests.router.passwords import quick_hash
 from tests.router.ports import free_port
 from tests.router.processes import Process, answers
 from tests.router.routers import providers
@@ -249,3 +254,28 @@ def lagged(url: str, by_s: str) -> float:
     (family,) = [f for f in text_string_to_metric_families(text) if f.name == "llm_router_loop_lag_seconds"]
     below = {s.labels["le"]: s.value for s in family.samples if s.name.endswith("_bucket")}
     return float(below["+Inf"] - below[by_s])
+
+
+def test_the_admin_listener_serves_tls_and_tells_programs_with_a_key(standins: Standins, tmp_path: Path) -> None:
+    """``llm-router savings`` is one: it asks the router that has the ledger in memory."""
+    ca = trustme.CA()
+    ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "admin.pem")
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    key, ports = create(tmp_path / "admin-keys.yaml", "finance"), (free_port(), free_port())
+    config = tmp_path / "router.yaml"
+    tls = {"certFile": "admin.pem", "keyFile": "admin.pem"}
+    admin = {"port": ports[1], "passwordHash": "file:admin.hash", "keysFile": "admin-keys.yaml", "tls": tls}
+    (tmp_path / "admin.hash").write_text(quick_hash())
+    shown = {"server": {"port": ports[0]}, "admin": admin, "externalProviders": providers(standins)}
+    config.write_text(yaml.safe_dump(shown))
+    with Process([COMMAND, "serve", "--config", config], tmp_path / "router.log") as process:
+        process.wait_until(lambda: answers(f"http://127.0.0.1:{ports[0]}/readyz"))
+        chat(f"http://127.0.0.1:{ports[0]}")
+        trusted = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+        asked = [str(COMMAND), "savings", "--config", str(config), "--json"]
+        refused = subprocess.run(asked, env=trusted, capture_output=True, text=True, check=False)
+        told = subprocess.run(
+            asked, env=trusted | {"LLM_ROUTER_ADMIN_KEY": key}, capture_output=True, text=True, check=False
+        )
+    assert (refused.returncode, "401" in refused.stderr) == (1, True), refused.stderr
+    assert json.loads(told.stdout)["requests"] == 1, told.stderr

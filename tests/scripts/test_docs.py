@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 
 from llm_router.admission.key_file import KeyFile
 from llm_router.api.admin import admin_routes
+from llm_router.api.admin_login import Login
 from llm_router.api.health import health_routes
 from llm_router.api.metrics import metrics_route
 from llm_router.api.models import model_routes
@@ -28,6 +29,7 @@ from llm_router.api.openai import PATH as CHAT_PATH
 from llm_router.api.openapi_document import document
 from llm_router.api.requirements import read_requirements
 from llm_router.api.route import route_routes
+from llm_router.api.ui import ui_routes
 from llm_router.cli import main as llm_router
 from llm_router.config.json_schema import schema
 from llm_router.config.load import load_struct, parse
@@ -239,7 +241,8 @@ def test_every_path_stands_in_its_table() -> None:
         requests([*all_workers_routes(cast(Any, SimpleNamespace(reload=nobody, scrape=nobody)), nobody)]),
     )
     assert several == one | {"GET /admin/workers"}
-    assert set(first_column(page, "Admin listener")) == several
+    pages = requests([*ui_routes(nobody), *Login(nobody, cast(Any, None)).routes()])
+    assert set(first_column(page, "Admin listener")) == several | pages
     assert set(first_column(page, "Exporter")) == requests(exporter_app(nobody).routes)
     gate = {f"{method} {path.decode()}" for method, path in FORWARDED | {("GET", STATUS_PATH)}}
     assert set(first_column(page, "Gate")) == gate | {"GET /livez", "GET /readyz"}

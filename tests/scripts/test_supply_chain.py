@@ -101,7 +101,7 @@ def test_the_wheel_has_the_package_and_nothing_that_runs_by_itself(wheel: zipfil
         "llm_router",
         "multicloud_llm_router.dist-info",
     }
-    assert "llm_router/state/reserve.lua" in names
+    assert {"llm_router/state/reserve.lua", "llm_router/ui/status.html", "llm_router/ui/style.css"} <= {*names}
 
 
 def needed(name: str, extras: frozenset[str]) -> set[str]:

@@ -1,27 +1,23 @@
-"""The admin listener: what the router knows, decided and spent. Loopback only; nothing here shows a secret."""
+"""The admin listener: what the router knows, decided and spent. Nothing here shows a secret."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.routing import Route
 
 from ..config.masked import masked
 from ..config.moments import iso
 from ..errors import ClientError, ConfigError
 from ..execution.generation import Generation
+from ..model import View
 from ..routing.explain import as_json
 from ..signals.watch import Watch
-from .application import application
-from .browsers import judge_admin
-from .errors import guard_body
-from .guard import Guard
 from .ledger import ledger_routes
 from .limits import limit_routes
 from .metrics import metrics_route, own_metrics
@@ -52,11 +48,6 @@ def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[R
         reload_route(reload),
         metrics_route(own_metrics(generation)),
     ]
-
-
-def guarded_admin(routes: Sequence[BaseRoute]) -> ASGIApp:
-    """``routes`` as the application of an admin listener: for whoever is on this machine, but for no web page."""
-    return Guard(application(routes), render=guard_body, judge=judge_admin)
 
 
 def reload_route(reload: Reload) -> Route:
@@ -135,8 +126,16 @@ def _targets(generation: Generation, watch: Watch) -> list[dict[str, Any]]:
             {"key": key, "complexity_bucket": bucket, "tokens": tokens} for (key, bucket), tokens in lengths
         ]
         signals |= {"retry_in_s": round(wait_s, 3)} if wait_s > 0 else {"retry_in_s": None, "retry_reason": ""}
-        shown.append({"target": view.target.name, "model": view.target.model, **signals})
+        shown.append(
+            {"target": view.target.name, "model": view.target.model, **signals, "list_usd_per_1k_tokens": _listed(view)}
+        )
     return shown
+
+
+def _listed(view: View) -> dict[str, float] | None:
+    """What the provider lists, for short prompts; ``None`` where that is not known, and for clusters."""
+    price = view.target.list_price
+    return None if price is None else {"input": price.input.usd_per_1k, "output": price.output.usd_per_1k}
 
 
 def _pool(generation: Generation, cluster: str) -> dict[str, Any]:

@@ -25,13 +25,17 @@ def application(routes: Sequence[BaseRoute]) -> Starlette:
     )
 
 
-async def _router_error(_request: Request, exc: Exception) -> Response:
-    if not isinstance(exc, RouterError):
-        raise TypeError(f"not a router error: {exc!r}")
-    status, headers, body = answer_of(exc)
+def response_of(error: RouterError) -> Response:
+    status, headers, body = answer_of(error)
     response = Response(body, status)
     response.raw_headers = headers
     return response
+
+
+async def _router_error(_request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, RouterError):
+        raise TypeError(f"not a router error: {exc!r}")
+    return response_of(exc)
 
 
 async def _http_error(_request: Request, exc: Exception) -> Response:

@@ -1,7 +1,9 @@
-"""API keys."""
+"""API keys, and the admin listener's password."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ def _budget(_context: click.Context, _option: click.Parameter, written: tuple[st
 
 @click.group()
 def keys() -> None:
-    """Create and revoke API keys."""
+    """Create and revoke API keys; hash the admin listener's password."""
 
 
 @keys.command("create")
@@ -75,3 +77,26 @@ def revoke_key(key_file: Path, name: str) -> None:
         "revoked; a running router follows within seconds, or at its reload with watchConfig: false",
         err=True,
     )
+
+
+@keys.command("password")
+@click.option(
+    "--file", "hash_file", type=click.Path(path_type=Path), help="Where to write it; standard output without."
+)
+def hash_a_password(hash_file: Path | None) -> None:
+    """Ask for a password and hash it, for admin.passwordHash. Without a terminal it is the first line of standard
+    input."""
+    from ..admission.passwords import SALT_BYTES, hash_password, password_fault
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if (fault := password_fault(password)) is not None:
+        raise click.ClickException(f"choose another password: {fault}")
+    made = f"{hash_password(password, os.urandom(SALT_BYTES))}\n"
+    if hash_file is None:
+        click.echo(made, nl=False)
+    else:
+        hash_file.touch(mode=0o600)
+        hash_file.write_text(made)

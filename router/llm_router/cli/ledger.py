@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Command = Callable[..., None]
 
+ADMIN_KEY_VARIABLE = "LLM_ROUTER_ADMIN_KEY"
+"""A key of ``admin.keysFile``, for a router whose admin listener asks for one."""
+
 
 def _which_records(command: Command) -> Command:
     """The options by which both commands choose a ledger and a time."""
@@ -125,13 +128,19 @@ def _opened(config: Config | None, config_path: Path | None, url: str | None) ->
 
 
 def _asked_of_the_router(config: Config, params: dict[str, str | None]) -> dict[str, Any]:
+    import ssl
+
     import httpx
 
     host = f"[{config.admin.host}]" if ":" in config.admin.host else config.admin.host
-    url = f"http://{host}:{config.admin.port}/admin/savings"
+    scheme = "http" if config.admin.tls is None else "https"
+    url = f"{scheme}://{host}:{config.admin.port}/admin/savings"
     given = {name: value for name, value in params.items() if value is not None}
+    key = os.environ.get(ADMIN_KEY_VARIABLE)
+    headers = {} if not key else {"authorization": f"Bearer {key}"}
     try:
-        answer = httpx.get(url, params=given, timeout=30.0, trust_env=False)
+        trust = ssl.create_default_context()
+        answer = httpx.get(url, params=given, headers=headers, timeout=30.0, trust_env=False, verify=trust)
         shown: dict[str, Any] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         message = f"the ledger is in the router's memory, and the router does not tell: {url}: {error}"

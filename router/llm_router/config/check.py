@@ -16,7 +16,8 @@ from .secrets import weakness
 
 REFUSALS: tuple[Check, ...] = (
     listeners.public_needs_keys,
-    listeners.admin_is_loopback,
+    listeners.admin_is_protected,
+    listeners.admin_password_is_a_hash,
     listeners.ports_differ,
     listeners.metrics_address,
     listeners.files_exist,

@@ -20,6 +20,7 @@ from .decode import Decoded, decode
 from .dialects import Translation, translate
 from .findings import Finding, Path
 from .refused import refused
+from .scalars import FilePath
 from .schema import Config
 from .secrets import FollowReferences, LeaveSecrets, Resolver
 from .yaml_nodes import file_content, read, read_file
@@ -39,17 +40,23 @@ class Loaded:
 
     @property
     def api_keys_file(self) -> pathlib.Path | None:
-        """Relative ones are counted from the folder of the configuration."""
-        file = self.config.access.api_keys_file
-        return None if file is None else pathlib.Path(self.path).parent / file
+        return self._beside(self.config.access.api_keys_file)
+
+    @property
+    def admin_keys_file(self) -> pathlib.Path | None:
+        return self._beside(self.config.admin.keys_file)
 
     @property
     def files(self) -> tuple[pathlib.Path, ...]:
-        """What a router is made from and may change under it: the configuration, the file of API keys, the CAs and
-        client certificates of clusters, and the key files of accounts."""
+        """What a router is made from and may change under it: the configuration, the files of keys, the CAs and client
+        certificates of clusters, and the key files of accounts."""
         own = (pathlib.Path(self.path),) if self.path else ()
-        keys = () if self.api_keys_file is None else (self.api_keys_file,)
+        keys = (file for file in (self.api_keys_file, self.admin_keys_file) if file is not None)
         return *own, *keys, *dict.fromkeys(map(pathlib.Path, (*self._certificates(), *self._accounts())))
+
+    def _beside(self, file: FilePath | None) -> pathlib.Path | None:
+        """Relative ones are counted from the folder of the configuration."""
+        return None if file is None else pathlib.Path(self.path).parent / file
 
     def _certificates(self) -> Iterator[str]:
         for cluster in (*self.config.clusters, self.config.discovery.template):

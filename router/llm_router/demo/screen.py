@@ -101,7 +101,7 @@ class Screen:
 
     def invite(self, url: str, admin_url: str, control_port: int) -> None:
         self._print(
-            f"\nThe router serves on [bold]{url}/v1[/bold], its admin listener on [bold]{admin_url}[/bold]. Try:\n"
+            f"\nThe router serves on [bold]{url}/v1[/bold], and shows what it does on [bold]{admin_url}/[/bold]. Try:\n"
             f"  curl {url}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
             '    -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 10}\' -i\n'
             f"  curl {url}/health\n"

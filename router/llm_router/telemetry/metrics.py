@@ -35,6 +35,11 @@ class _Children(Generic[_Metric]):
         return child
 
 
+def admin_logins(registry: CollectorRegistry) -> Counter:
+    """For whichever process has the admin listener."""
+    return Counter("llm_router_admin_logins_total", "Logins to the admin listener.", ["result"], registry=registry)
+
+
 class Metrics:
     """One registry's worth of metrics; nothing is registered globally."""
 
@@ -148,6 +153,7 @@ class Metrics:
             "llm_router_ledger_delay_seconds", "How long the oldest record not yet written has waited.", "backend"
         )
         self._ledger_records = counter("llm_router_ledger_records_total", "Records by fate.", "backend", "result")
+        self.admin_logins = admin_logins(registry)
 
     # ------------------------------------------------------------ requests
 

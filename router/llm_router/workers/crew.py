@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from ..admission.admin_credentials import admin_credentials
 from ..config.load import Loaded, parse
 from ..config.yaml_nodes import file_content
 from ..errors import ConfigError, Problem, RouterError
@@ -49,7 +50,8 @@ class Crew:
     """``path`` is the file that reloads read; all workers serve what its last accepted ``text`` says."""
 
     def __init__(self, path: str, text: bytes, loaded: Loaded, env: Mapping[str, str], listener: socket.socket) -> None:
-        """``loaded`` is what ``text`` says."""
+        """``loaded`` is what ``text`` says. Raises ``ConfigError``."""
+        self.admin = admin_credentials(loaded)
         self._path, self._text, self.loaded, self._env, self._listener = path, text, loaded, env, listener
         self.metrics = WorkerMetrics()
         self._hands: set[Hand] = set()
@@ -169,12 +171,13 @@ class Crew:
             try:
                 text = await asyncio.to_thread(file_content, self._path)
                 loaded = await asyncio.to_thread(parse, text, self._path, self._env)
+                admin = await asyncio.to_thread(admin_credentials, loaded)
                 await self._prepare(text)
             except ConfigError:
                 await self._tell(messages.Drop())
                 raise
             await self._tell(messages.TakeOver())
-            self._text, self.loaded = text, loaded
+            self._text, self.loaded, self.admin = text, loaded, admin
 
     async def _prepare(self, text: bytes) -> None:
         answers = await self.ask_all(messages.Prepare(text), messages.Prepared, timeout_s=PREPARE_S, kill=True)

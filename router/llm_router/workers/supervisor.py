@@ -7,12 +7,14 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from ..api.admin import guarded_admin
+from ..api.admin_door import guarded_admin
 from ..api.metrics import metrics_app
 from ..api.serving import Site, Stopping, listen, serve_sites, stopped_by_signals
+from ..config.hosts import is_loopback
 from ..config.load import parse
 from ..config.yaml_nodes import file_content
-from ..router_process import Reloads, metrics_site
+from ..router_process import Reloads, admin_site, metrics_site
+from ..telemetry.metrics import admin_logins
 from .admin import admin_routes
 from .crew import Crew
 
@@ -39,8 +41,14 @@ async def serve_workers(path: str, env: Mapping[str, str], say: Callable[[str], 
             where = f"{server.host}:{server.port}, admin on {admin.host}:{admin.port}"
             say(f"llm-router serves on {where}, with {server.workers} workers ({pids})")
 
+        door = guarded_admin(
+            admin_routes(crew, time.time),
+            lambda: crew.admin,
+            admin_logins(crew.metrics.registry),
+            on_loopback=is_loopback(admin.host),
+        )
         front = [
-            Site(app=guarded_admin(admin_routes(crew, time.time)), socket=own),
+            admin_site(door, admin, own),
             *metrics_site(metrics_app(crew.scrape), admin),
         ]
         await _until_it_ends(crew, front, stopping, all_serve, reloads)

@@ -147,7 +147,7 @@ class _Router:
                 await bring_up_to_date(self.app.generation())
                 return families(self.around.metrics.registry)
             case messages.Read():
-                return await _page(self.app.admin, question)
+                return await _page(self.app.unguarded_admin, question)
             case messages.Prepare():
                 return await self._prepare(question.text)
             case messages.TakeOver() if self.prepared is not None:

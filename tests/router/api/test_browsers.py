@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Scope
 
 from llm_router.admission.key_file import create
+from llm_router.api.browsers import judge_admin
 from tests.router.routers import Running, providers, running_router
 from tests.router.standins import Standins, running_standins
 
@@ -84,6 +86,21 @@ def test_a_page_whose_name_was_led_here_reads_nothing(router: Running, host: str
 def test_every_name_of_this_machine_will_do(router: Running, host: str) -> None:
     """Through a tunnel the port is another one."""
     assert router.admin.get("/ai/providers", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("on_loopback", [True, False])
+def test_off_loopback_the_listener_has_a_name_and_a_cookie_instead(on_loopback: bool) -> None:
+    host, passes = "admin.example", not on_loopback
+
+    def scope(method: str, **headers: str) -> Scope:
+        sent = {"host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return {"method": method, "headers": [(name.encode(), value.encode()) for name, value in sent.items()]}
+
+    judge = judge_admin(on_loopback=on_loopback)
+    assert (judge(scope("GET")) is None) == passes
+    assert (judge(scope("POST", origin=f"https://{host}")) is None) == passes
+    assert judge(scope("POST", origin=EVIL)) is not None
+    assert judge(scope("POST", sec_fetch_site="cross-site")) is not None
 
 
 # ---------------------------------------------------------------- the public listener without keys

@@ -18,6 +18,7 @@ ENV = {
     "OPENAI_API_KEY": "sk-proj-0a1b2c3d4e5f6g7h8i9j",
     "ANTHROPIC_API_KEY": "sk-ant-0a1b2c3d4e5f6g7h8i9j",
     "GEMINI_API_KEY": "AIza-0a1b2c3d4e5f6g7h8i9j",
+    "ADMIN_HASH": "$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY",
     "EMPTY": "",
     "PLACEHOLDER": "changeme",
     "NO_BASE64": "correct horse battery staple of length",

@@ -18,7 +18,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from llm_router.admission.key_file import create
 from llm_router.demo.standins.delivery import Pace
+from tests.router.passwords import PASSWORD, quick_hash
 from tests.router.ports import free_port
 from tests.router.processes import Process, answers
 from tests.router.routers import providers
@@ -46,7 +48,7 @@ class Crew:
         """The file, with these providers."""
         server = {"port": self.ports[0], "workers": 2, "watchConfig": False, "drainDelay": self.drain_delay}
         admin = {"port": self.ports[1], "metrics": f"127.0.0.1:{self.ports[2]}"}
-        config = {"server": server, "admin": admin, **self.sections}
+        config = {"server": server, **self.sections, "admin": admin | self.sections.get("admin", {})}
         self.file.write_text(yaml.safe_dump(config | {"externalProviders": providers(self.standins, *names)}))
 
     def ask(self, **fields: Any) -> httpx.Response:
@@ -246,6 +248,33 @@ def test_all_workers_reload_or_none(crew: Crew) -> None:
     assert httpx.post(crew.admin_url + "/admin/reload", trust_env=False).json() == {"reloaded": True, "problems": []}
     assert crew.target() == {"anthropic"}
     assert crew.metrics()["llm_router_config_last_reload_success"] == 1
+
+
+def test_one_login_opens_what_all_workers_tell_until_the_password_changes(standins: Standins, tmp_path: Path) -> None:
+    """The supervisor has the admin listener and the sessions, so it does not matter which worker is asked."""
+    (tmp_path / "admin.hash").write_text(quick_hash())
+    key = create(tmp_path / "admin-keys.yaml", "monitoring")
+    page = {"x-llm-router-page": "attended", "sec-fetch-site": "same-origin"}
+    admin = {"passwordHash": "file:admin.hash", "keysFile": "admin-keys.yaml"}
+    crew = Crew(tmp_path, standins, admin=admin)
+    with crew.process as process, httpx.Client(base_url=crew.admin_url, timeout=30.0, trust_env=False) as client:
+        process.wait_until(lambda: "llm-router serves on" in process.output)
+        assert client.get("/admin/decisions").status_code == 401
+        assert client.post("/login", json={"password": "not the right one"}, headers=page).status_code == 401
+        login = client.post("/login", json={"password": PASSWORD}, headers=page)
+        cookie = {"cookie": login.headers["set-cookie"].partition(";")[0]}
+        together(4, lambda: [crew.ask() for _ in range(2)])
+        assert len(client.get("/admin/decisions", headers=cookie).json()) == 8, "of both"
+        assert client.get("/", headers=cookie).status_code == 200
+        metrics = client.get("/metrics", headers={"authorization": f"Bearer {key}"}).text
+        assert 'llm_router_admin_logins_total{result="failed"} 1.0' in metrics
+        (tmp_path / "admin.hash").write_text(quick_hash("a-different-windmill-song"))
+        assert client.post("/admin/reload", headers=cookie | page).json()["reloaded"]
+        assert client.get("/admin/decisions", headers=cookie).status_code == 401
+        (tmp_path / "admin-keys.yaml").write_text("nonsense: 1\n")
+        bearer = {"authorization": f"Bearer {key}"}
+        assert client.post("/admin/reload", headers=bearer).status_code == 422
+        assert client.get("/admin/decisions", headers=bearer).status_code == 200, "the old keys stay"
 
 
 def test_workers_do_not_outlive_their_supervisor(crew: Crew, tmp_path: Path) -> None:

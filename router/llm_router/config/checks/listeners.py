@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from ..decode import FileUse
 from ..findings import Finding
 from ..hosts import is_loopback, parse_address
+from ..password_hash import parse_password_hash
 from .draft import Draft
 
 
@@ -20,12 +21,27 @@ def public_needs_keys(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def admin_is_loopback(draft: Draft) -> Iterator[Finding]:
-    if not is_loopback(draft.config.admin.host):
+def admin_is_protected(draft: Draft) -> Iterator[Finding]:
+    admin = draft.config.admin
+    if not is_loopback(admin.host) and (admin.password_hash is None or admin.tls is None):
         yield Finding(
             ("admin", "host"),
-            "the admin listener serves loopback only: use 127.0.0.1, and reach it from elsewhere by port forwarding",
+            "without a password and TLS the admin listener serves loopback only: use 127.0.0.1 and port forwarding, or "
+            "give admin.passwordHash (llm-router keys password) and admin.tls",
         )
+    if admin.keys_file is not None and admin.password_hash is None:
+        yield Finding(
+            ("admin", "keysFile"), "without admin.passwordHash nobody is asked for a key: give that, or leave this out"
+        )
+
+
+def admin_password_is_a_hash(draft: Draft) -> Iterator[Finding]:
+    written = draft.config.admin.password_hash
+    try:
+        if written is not None:
+            parse_password_hash(written)
+    except ValueError as error:
+        yield Finding(("admin", "passwordHash"), str(error))
 
 
 def ports_differ(draft: Draft) -> Iterator[Finding]:

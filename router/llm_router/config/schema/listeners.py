@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ..scalars import Bytes, Count, Duration, FilePath, Pause, Port, Seconds, Size, Text
+from ..scalars import Bytes, Count, Duration, FilePath, Pause, Port, Seconds, Secret, Size, Text
 from .base import Base
 
 
@@ -31,16 +31,27 @@ class Server(Base):
         "Chat requests at a time, of each worker. More get 503; the last 5 and 15 % are for what is critical.",
     ] = 512
     max_body: Annotated[Size, "Largest request body; a larger one is answered 413."] = Bytes(4 * 1024 * 1024)
-    watch_config: Annotated[
-        bool, "Reload when this file, that of API keys or a certificate of a cluster's tls changes."
-    ] = True
+    watch_config: Annotated[bool, "Reload when this file, one of keys or a certificate of a cluster's tls changes."] = (
+        True
+    )
     workers: Annotated[Count, "Worker processes that share the port, one a core; each is a replica."] = 1
     tls: Annotated[ServerTls | None, "Serve HTTPS."] = None
 
 
 class Admin(Base):
-    host: Annotated[Text, "Address of the admin listener. Loopback only."] = "127.0.0.1"
+    host: Annotated[Text, "Address of the admin listener. Anything but loopback needs passwordHash and tls."] = (
+        "127.0.0.1"
+    )
     port: Annotated[Port, "Port of the admin listener; 0 takes a free one."] = 9091
+    password_hash: Annotated[
+        Secret | None,
+        "Hash of the password that opens the admin listener (llm-router keys password). Without it nobody is asked.",
+    ] = None
+    keys_file: Annotated[
+        FilePath | None,
+        "File of the keys (llm-router keys create) that programs show to the admin listener instead of a password.",
+    ] = None
+    tls: Annotated[ServerTls | None, "Serve HTTPS."] = None
     metrics: Annotated[
         Text | None, "host:port of a further listener for /metrics alone, which others may reach; without it none."
     ] = None
