@@ -93,7 +93,7 @@ class RouterApp:
         chat = ServerErrorMiddleware(ChatDoor(self.generation), handler=unexpected)
         self.public: ASGIApp = Guard(_ChatFirst(chat, application(public)), render=guard_body, judge=self._judge_public)
         self.admin: ASGIApp = guarded_admin(admin_routes(self.generation, self.reload))
-        self.metrics: ASGIApp = metrics_app(scrape)
+        self.metrics: ASGIApp = metrics_app(scrape, loaded.config.admin.metrics_token)
 
     def _judge_public(self, scope: Scope) -> Refusal | None:
         return judge_keyless(scope) if self._generation.keys is None else None

@@ -19,7 +19,9 @@ from tests.router.discovery.kube_server import ApiServer, running_api_server, to
 from tests.router.ports import free_port
 from tests.router.processes import Process
 
-DEFINITIONS = ("argocd", "cert-manager", "external-secrets", "envoy-gateway", "gateway", "keda", "prometheus")
+DEFINITIONS = (
+    "argocd", "cert-manager", "external-secrets", "envoy-gateway", "gateway", "generators", "keda", "prometheus",
+)  # fmt: skip
 FLAGS = (
     "--allow-privileged=true",
     # Debian's etcd cannot tell how far a watch is: clients would ask for streamed lists again and again.

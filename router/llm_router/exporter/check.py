@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from urllib.parse import urlsplit
 
+from ..api.scrapes import token_problems
 from ..api.serving import parse_address
 from ..api.signed_config import authority_problems, key_problems, tls_problems
 from ..config.hosts import is_loopback
@@ -28,6 +29,7 @@ def _listen(config: ExporterConfig) -> Iterator[Problem]:
         yield Problem("listen", message)
     if config.metrics is not None:
         yield from _host("metrics", config.metrics)
+    yield from token_problems(config.metrics, config.metrics_token)
 
 
 def _status(config: ExporterConfig) -> Iterator[Problem]:

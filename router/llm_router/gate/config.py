@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from ..api.scrapes import token_problems
 from ..api.serving import parse_address
 from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems, tls_problems
 from ..config.checks.state import address_faults, backend_faults
@@ -51,6 +52,9 @@ class GateConfig(Base):
     metrics: Annotated[
         Text | None, "host:port of the unsigned listener for /metrics, /livez and /readyz; without it there is none."
     ] = None
+    metrics_token: Annotated[
+        Secret | None, "What that listener demands for /metrics as Authorization: Bearer; without it nothing."
+    ] = None
 
     @property
     def key_bytes(self) -> Mapping[str, bytes]:
@@ -61,6 +65,7 @@ class GateConfig(Base):
 def check(config: GateConfig) -> None:
     """Raises ``ConfigError`` with everything that the types alone do not catch."""
     problems = [*_addresses(config), *key_problems(config.keys), *tls_problems(config.tls), *_replay(config.replay)]
+    problems += token_problems(config.metrics, config.metrics_token)
     if problems:
         raise ConfigError(problems)
 

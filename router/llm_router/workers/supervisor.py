@@ -41,7 +41,7 @@ async def serve_workers(path: str, env: Mapping[str, str], say: Callable[[str], 
 
         front = [
             Site(app=guarded_admin(admin_routes(crew, time.time)), socket=own),
-            *metrics_site(metrics_app(crew.scrape), admin),
+            *metrics_site(metrics_app(crew.scrape, admin.metrics_token), admin),
         ]
         await _until_it_ends(crew, front, stopping, all_serve, reloads)
 

@@ -36,6 +36,8 @@ def ports_differ(draft: Draft) -> Iterator[Finding]:
 
 def metrics_address(draft: Draft) -> Iterator[Finding]:
     address = draft.config.admin.metrics
+    if address is None and draft.config.admin.metrics_token is not None:
+        yield Finding(("admin", "metricsToken"), "there is no listener that asks for it: give admin.metrics, too")
     try:
         port = None if address is None else parse_address(address)[1]
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ..scalars import Bytes, Count, Duration, FilePath, Pause, Port, Seconds, Size, Text
+from ..scalars import Bytes, Count, Duration, FilePath, Pause, Port, Seconds, Secret, Size, Text
 from .base import Base
 
 
@@ -43,6 +43,9 @@ class Admin(Base):
     port: Annotated[Port, "Port of the admin listener; 0 takes a free one."] = 9091
     metrics: Annotated[
         Text | None, "host:port of a further listener for /metrics alone, which others may reach; without it none."
+    ] = None
+    metrics_token: Annotated[
+        Secret | None, "What that listener demands as Authorization: Bearer; without it everybody there may read."
     ] = None
 
 
