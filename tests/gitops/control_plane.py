@@ -45,7 +45,8 @@ class ControlPlane:
     processes: list[Process] = field(default_factory=list)
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None, check: bool = True) -> str:
-        command = [tool("kubectl"), "--kubeconfig", self.api.kubeconfig, *arguments]
+        access: list[str | Path] = ["--kubeconfig", self.api.kubeconfig, "--cache-dir", self.api.folder / "kubectl"]
+        command = [tool("kubectl"), *access, *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(map(str, arguments))}: {done.stderr or done.stdout}")
