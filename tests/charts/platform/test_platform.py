@@ -51,7 +51,7 @@ def test_what_uses_a_component_comes_after_it(cloud: Cloud) -> None:
 
 def test_keda_reads_no_secret_of_what_it_scales() -> None:
     values = applications("aws")["keda"]["spec"]["source"]["helm"]["valuesObject"]
-    assert values["permissions"]["operator"]["restrict"]["secret"] is True
+    assert [values["permissions"][part]["restrict"]["secret"] for part in ("operator", "metricServer")] == [True, True]
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
