@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -140,19 +139,23 @@ def scaling(wishes: Wishes, **keda: Any) -> dict[str, Any]:
     return {"mode": "keda", "keda": quick | keda}
 
 
-def while_asking(wishes: Wishes, pools: list[str], there: Callable[[], Any]) -> Callable[[], Any]:
-    """Callers that do not give up: a wish ends when nobody asks any more."""
-    asked_at = 0.0
+@contextmanager
+def callers(wishes: Wishes) -> Iterator[None]:
+    """Of every pool, who do not give up: a wish ends when nobody asks any more."""
+    stop = threading.Event()
 
-    def look() -> Any:
-        nonlocal asked_at
-        if time.monotonic() - asked_at > 1:
-            asked_at = time.monotonic()
-            for pool in pools:
+    def ask() -> None:
+        while not stop.wait(0.5):
+            for pool in POOLS:
                 wishes.ask(pool)
-        return there()
 
-    return look
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def claimed(plane: ControlPlane, pod: Object) -> str:
@@ -194,14 +197,16 @@ def test_pools_of_three_clouds_go_to_zero_come_back_for_requests(
 
         plane.wait("nobody, since nobody is wanted", zero)
         assert {wishes.ask(pool) for pool in POOLS} == {503}, "nobody else may answer"
-        first = plane.wait("all of them", while_asking(wishes, list(POOLS), all_run))
-        for pool, pod in first.items():
-            assert pod["spec"]["nodeName"].startswith(f"{pool}-")
-            assert plane.wait("its endpoint", partial(ready_addresses, plane, f"{pool}-llm-server"))
+        with callers(wishes):
+            first = plane.wait("all of them", all_run)
+            for pool, pod in first.items():
+                assert pod["spec"]["nodeName"].startswith(f"{pool}-")
+                assert plane.wait("its endpoint", partial(ready_addresses, plane, f"{pool}-llm-server"))
         volumes = {pool: claimed(plane, pod) for pool, pod in first.items()}
         plane.wait("no wish any more", lambda: {wishes.wanted(pool) for pool in POOLS} == {0})
         plane.wait("nobody again", zero)
-        second = plane.wait("all again", while_asking(wishes, list(POOLS), all_run))
+        with callers(wishes):
+            second = plane.wait("all again", all_run)
         assert {pool: claimed(plane, pod) for pool, pod in second.items()} == volumes
 
 
