@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from ..api.scrapes import token_problems
 from ..api.serving import parse_address
 from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems, tls_problems
+from ..config.checks.listeners import unasked_token
 from ..config.checks.state import address_faults, backend_faults
 from ..config.hosts import is_loopback
 from ..config.scalars import Bytes, Count, Duration, Name, Pause, Seconds, Secret, Size, Text
@@ -65,7 +65,6 @@ class GateConfig(Base):
 def check(config: GateConfig) -> None:
     """Raises ``ConfigError`` with everything that the types alone do not catch."""
     problems = [*_addresses(config), *key_problems(config.keys), *tls_problems(config.tls), *_replay(config.replay)]
-    problems += token_problems(config.metrics, config.metrics_token)
     if problems:
         raise ConfigError(problems)
 
@@ -77,6 +76,8 @@ def _addresses(config: GateConfig) -> Iterator[Problem]:
                 parse_address(address)
         except ValueError as error:
             yield Problem(path, str(error))
+    if unasked := unasked_token(config.metrics, config.metrics_token):
+        yield Problem("metricsToken", unasked)
     if not _loopback_url(config.upstream) or urlsplit(config.upstream).path not in ("", "/"):
         yield Problem("upstream", "must be llama-server's URL on this host's loopback, like http://127.0.0.1:8081")
     if config.status_url is not None and not _loopback_url(config.status_url):

@@ -65,5 +65,11 @@ def test_probes_have_no_token(address: Address, path: str) -> None:
     assert answer(address, path).status == 200
 
 
+def test_an_empty_token_is_nobodys() -> None:
+    with served(metrics_app(CollectorRegistry(), lambda: True, "")) as address:
+        for headers in ((), (("authorization", "Bearer "),), (("authorization", "Bearer"),)):
+            assert answer(address, "/metrics", *headers).status == 401
+
+
 def test_without_a_token_nobody_is_judged() -> None:
     assert judge_scrape(None) is None
