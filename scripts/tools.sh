@@ -65,6 +65,12 @@ build_argocd() {  # version, package, folder for the program
      s#^(\s*k8s\.io/\S+) => (k8s\.io/\S+) v0\.36\.[0-9]+#\1 => \2 $libraries#"
 }
 
+# KEDA replaces one module by a version that is published.
+build_keda() {  # version, package, folder for the program
+  build_replacing github.com/kedacore/keda/v2 "$1" "$2" "$3" \
+    "-s -w -X github.com/kedacore/keda/v2/version.Version=${1#v}" ""
+}
+
 # Pulumi's command replaces a module of its own, too. Beside it goes the script that its Python programs are started by,
 # which is a plain file of Pulumi's Go module.
 build_pulumi() {  # version, package, folder for the programs
@@ -89,6 +95,7 @@ build() {  # version, package, folder for the program
     k8s.io/kubernetes/*) build_kubernetes "$@" ;;
     github.com/pulumi/*) build_pulumi "$@" ;;
     github.com/argoproj/argo-cd/*) build_argocd "$@" ;;
+    github.com/kedacore/*) build_keda "$@" ;;
     *)
       # Argo CD asks helm for its version.
       [[ $2 != helm.sh/* ]] || flags+=" -X helm.sh/helm/v4/internal/version.version=$1"

@@ -107,7 +107,7 @@ class RouterApp:
         )
         self.unguarded_admin: ASGIApp = application(shown)
         """For whoever has asked already who it is."""
-        self.metrics: ASGIApp = metrics_app(scrape)
+        self.metrics: ASGIApp = metrics_app(scrape, loaded.config.admin.metrics_token)
 
     def _judge_public(self, scope: Scope) -> Refusal | None:
         return judge_keyless(scope) if self._generation.keys is None else None

@@ -13,7 +13,7 @@ EXPOSED: dict[str, Any] = {
     "route": {"enabled": True, "backendCa": {"name": "llm-ca"}},
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "pool-cert", "clientCaSecret": "llm/clients"},
     "gate": {"tls": {"enabled": True, "clientCertificates": True, "certificate": {"enabled": True}}},
-    "monitoring": {"podMonitor": {"enabled": True}},
+    "monitoring": {"token": {"secretName": "llm-metrics"}, "podMonitor": {"enabled": True}},
 }
 KEYS_FROM_STORE: dict[str, Any] = {"gate": {"keys": {"external": {"enabled": True}}}}
 WAYS: dict[str, dict[str, Any]] = {
@@ -38,7 +38,11 @@ RELEASES: dict[str, Release] = {
 
 EXPORTERS: dict[str, Any] = {
     "image": ROUTER_IMAGE,
-    "monitoring": {"serviceMonitor": {"enabled": True}, "alerts": {"enabled": True}},
+    "monitoring": {
+        "token": {"secretName": "llm-metrics", "generate": True},
+        "serviceMonitor": {"enabled": True},
+        "alerts": {"enabled": True},
+    },
 }
 ROUTER: dict[str, Any] = {
     "image": ROUTER_IMAGE,
@@ -51,7 +55,7 @@ ROUTER: dict[str, Any] = {
 ROUTER_WITH_ALL: dict[str, Any] = {
     "image": ROUTER_IMAGE,
     "host": "llm.example.com",
-    "config": {"server": {"port": 8080}, "clusters": []},
+    "config": {"server": {"port": 8080}, "admin": {"metricsToken": "${METRICS_TOKEN}"}, "clusters": []},
     "keysSecret": "llm-router-keys",
     "autoscaling": {"enabled": True},
     "redis": {"secretName": "redis"},
@@ -60,6 +64,7 @@ ROUTER_WITH_ALL: dict[str, Any] = {
     "route": {"enabled": True, "backendCa": {"name": "llm-ca"}},
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "router-cert"},
     "monitoring": {
+        "token": {"secretName": "llm-router-metrics", "generate": True},
         "serviceMonitor": {"enabled": True},
         "alerts": {"enabled": True},
         "dashboard": {"enabled": True},

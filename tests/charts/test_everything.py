@@ -126,6 +126,7 @@ def test_objects_are_of_versions_that_are_served(release: str) -> None:
         "gateway.networking.k8s.io/v1",
         "cert-manager.io/v1",
         "external-secrets.io/v1",
+        "generators.external-secrets.io/v1alpha1",
         "argoproj.io/v1alpha1",
         "gateway.envoyproxy.io/v1alpha1",
     }

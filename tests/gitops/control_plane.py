@@ -19,7 +19,9 @@ from tests.router.discovery.kube_server import ApiServer, running_api_server, to
 from tests.router.ports import free_port
 from tests.router.processes import Process
 
-DEFINITIONS = ("argocd", "cert-manager", "external-secrets", "envoy-gateway", "gateway", "keda", "prometheus")
+DEFINITIONS = (
+    "argocd", "cert-manager", "external-secrets", "envoy-gateway", "gateway", "generators", "keda", "prometheus",
+)  # fmt: skip
 FLAGS = (
     "--allow-privileged=true",
     # Debian's etcd cannot tell how far a watch is: clients would ask for streamed lists again and again.
@@ -43,7 +45,8 @@ class ControlPlane:
     processes: list[Process] = field(default_factory=list)
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None, check: bool = True) -> str:
-        command = [tool("kubectl"), "--kubeconfig", self.api.kubeconfig, *arguments]
+        access: list[str | Path] = ["--kubeconfig", self.api.kubeconfig, "--cache-dir", self.api.folder / "kubectl"]
+        command = [tool("kubectl"), *access, *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(map(str, arguments))}: {done.stderr or done.stdout}")

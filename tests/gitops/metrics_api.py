@@ -86,32 +86,33 @@ def running_metrics(plane: ControlPlane) -> Iterator[Figures]:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        registered = _registered(server.server_address[1])
-        plane.apply(registered)
         try:
-            for group in _KINDS:
-                plane.kubectl("wait", "--for=condition=Available", f"apiservice/v1beta1.{group}", "--timeout=30s")
-            yield figures
+            with registered(plane, server.server_address[1], list(_KINDS)):
+                yield figures
         finally:
-            plane.kubectl("delete", "apiservice", *(f"v1beta1.{group}" for group in _KINDS))
             server.shutdown()
             thread.join()
 
 
-def _registered(port: int) -> list[dict[str, Any]]:
-    """A Service that is a name, so that the API server passes requests on to this process."""
+@contextmanager
+def registered(plane: ControlPlane, port: int, groups: list[str]) -> Iterator[None]:
+    """The API server passes requests for these groups on to ``https://localhost:port``: to a Service that is a name."""
     where = {"name": "metrics", "namespace": "kube-system"}
     service = {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": port}]}
     shared = {"version": "v1beta1", "insecureSkipTLSVerify": True, "groupPriorityMinimum": 100, "versionPriority": 100}
-    return [
-        {"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": service},
-        *(
-            {
-                "apiVersion": "apiregistration.k8s.io/v1",
-                "kind": "APIService",
-                "metadata": {"name": f"v1beta1.{group}"},
-                "spec": shared | {"group": group, "service": where | {"port": port}},
-            }
-            for group in _KINDS
-        ),
+    services = [
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": f"v1beta1.{group}"},
+            "spec": shared | {"group": group, "service": where | {"port": port}},
+        }
+        for group in groups
     ]
+    plane.apply([{"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": service}, *services])
+    names = [f"apiservice/v1beta1.{group}" for group in groups]
+    try:
+        plane.kubectl("wait", "--for=condition=Available", *names, "--timeout=60s")
+        yield
+    finally:
+        plane.kubectl("delete", *names)

@@ -138,31 +138,6 @@ def test_a_container_that_is_not_restricted_never_gets_into_the_namespace(plane:
     assert "violates PodSecurity" in said
 
 
-# ---------------------------------------------------------------- scaling
-
-
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_a_pool_goes_to_zero_and_comes_back_with_its_weights(plane: ControlPlane, cloud: Cloud) -> None:
-    """What KEDA does, by hand: KEDA itself does not run here."""
-    values = of(cloud, "gpu", delivery={"cache": {"mode": "perReplica"}}, autoscaling={"mode": "keda"})
-    with installed(plane, "zero", values) as selector:
-        (pod,) = plane.wait("a running pod", lambda: running(plane, selector))
-        volume = (
-            pod["spec"]["volumes"][-1]
-            if "persistentVolumeClaim" in pod["spec"]["volumes"][-1]
-            else next(each for each in pod["spec"]["volumes"] if each["name"] == "models")
-        )
-        claim = volume["persistentVolumeClaim"]["claimName"]
-        before = plane.get("pvc", claim, NAMESPACE)["spec"]["volumeName"]
-        assert plane.wait("its endpoint", lambda: ready_addresses(plane, "zero-llm-server"))
-        plane.kubectl("scale", "statefulset", "zero-llm-server", "-n", NAMESPACE, "--replicas=0")
-        plane.wait("nobody", lambda: not plane.pods(NAMESPACE, selector))
-        plane.wait("no endpoint", lambda: not ready_addresses(plane, "zero-llm-server"))
-        plane.kubectl("scale", "statefulset", "zero-llm-server", "-n", NAMESPACE, "--replicas=1")
-        plane.wait("the pod again", lambda: running(plane, selector))
-        assert plane.get("pvc", claim, NAMESPACE)["spec"]["volumeName"] == before
-
-
 # ---------------------------------------------------------------- spot nodes
 
 

@@ -234,10 +234,3 @@ def test_an_overlay_that_kubectl_applies_becomes_the_same_pools(argo: ArgoCd) ->
     finally:
         argo.plane.kubectl("delete", "-k", overlay, "--timeout=60s")
         argo.plane.wait("an empty Argo CD", lambda: not argo.names())
-
-
-@pytest.mark.parametrize("cloud", CLOUDS)
-@pytest.mark.parametrize("overlay", ["prod", "gpu"])
-def test_kubectl_applies_every_overlay(plane: ControlPlane, cloud: Cloud, overlay: str) -> None:
-    said = plane.kubectl("apply", "-k", f"clusters/{cloud}/overlays/{overlay}", "--dry-run=server", "--validate=strict")
-    assert said.count("applicationset.argoproj.io") == {"prod": 3, "gpu": 5}[overlay]

@@ -168,6 +168,30 @@ def test_a_listener_of_its_own_shows_metrics_and_nothing_else(standins: Standins
         assert httpx.post(f"{url}/admin/reload", trust_env=False).status_code == 404
 
 
+def test_with_a_token_they_are_for_who_shows_it_and_the_admin_listener_asks_nobody(
+    standins: Standins, tmp_path: Path
+) -> None:
+    config, port, admin, metrics = tmp_path / "router.yaml", free_port(), free_port(), free_port()
+    (tmp_path / "token").write_text("the-token-of-prometheus\n")
+    write(config, standins, port, "openai")
+    listeners = {"port": admin, "metrics": f"127.0.0.1:{metrics}", "metricsToken": "file:token"}
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"admin": listeners}))
+    with Process([COMMAND, "serve", "--config", config], tmp_path / "router.log") as process:
+        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+
+        def scrape(port: int, token: str = "") -> tuple[int, bool]:
+            headers = {"authorization": f"Bearer {token}"} if token else {}
+            answer = httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers, trust_env=False)
+            return answer.status_code, "llm_router_config_last_reload_success" in answer.text
+
+        assert scrape(metrics, "the-token-of-prometheus") == (200, True)
+        assert scrape(metrics) == scrape(metrics, "another-token-altogether") == (401, False)
+        assert scrape(admin) == (200, True)
+        shown = httpx.get(f"http://127.0.0.1:{admin}/admin/config", trust_env=False).text
+        assert '"metricsToken":"***' in shown.replace(" ", "")
+        assert "the-token-of-prometheus" not in shown + process.output
+
+
 def test_a_public_listener_without_keys_is_refused(standins: Standins, tmp_path: Path) -> None:
     config = tmp_path / "router.yaml"
     shown = {"server": {"host": "0.0.0.0", "port": free_port()}, "externalProviders": providers(standins)}  # noqa: S104

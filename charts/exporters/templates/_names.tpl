@@ -27,6 +27,9 @@ capabilities: {drop: [ALL]}
 pool: {{ $pool.name }}
 listen: 127.0.0.1:9402
 metrics: 0.0.0.0:9400
+{{- if $root.Values.monitoring.token.secretName }}
+metricsToken: "${METRICS_TOKEN}"
+{{- end }}
 status:
   listen: 0.0.0.0:8444
   authority: {{ $pool.host }}

@@ -4,6 +4,9 @@
 gate.yaml: |
   listen: 0.0.0.0:8443
   metrics: 0.0.0.0:9092
+  {{- if .Values.monitoring.token.secretName }}
+  metricsToken: "${METRICS_TOKEN}"
+  {{- end }}
   upstream: http://127.0.0.1:8081
   target: {{ .Values.pool.name }}
   authority: {{ .Values.host }}

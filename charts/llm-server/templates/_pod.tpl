@@ -137,6 +137,12 @@ containers:
       - name: {{ $variable }}
         valueFrom: {secretKeyRef: {name: {{ $.Values.gate.keys.secretName }}, key: {{ $entry }}}}
       {{- end }}
+      {{- with .Values.monitoring.token }}
+      {{- if .secretName }}
+      - name: METRICS_TOKEN
+        valueFrom: {secretKeyRef: {name: {{ .secretName }}, key: {{ .key }}}}
+      {{- end }}
+      {{- end }}
       {{- with .Values.gate.replay.redis }}
       {{- if .secretName }}
       - name: GATE_REPLAY_URL

@@ -18,6 +18,7 @@ from ..settings.model import GitOps
 from .settings import image_parts
 
 CONFIG_SECRET, KEYS_SECRET, ENVIRONMENT_SECRET = "llm-router-config", "llm-router-gate-keys", "llm-router-environment"
+METRICS_SECRET = "llm-router-metrics"  # noqa: S105 - its name
 CHART = "charts/router"
 
 
@@ -51,6 +52,7 @@ class RouterOnKubernetes(Component):
             "route": {"enabled": True},
             # KEDA wakes a pool at zero by what the router's metrics say.
             "monitoring": {
+                "token": {"secretName": METRICS_SECRET, "generate": True},
                 "serviceMonitor": {"enabled": True},
                 "alerts": {"enabled": True},
                 "dashboard": {"enabled": True},

@@ -46,7 +46,8 @@ def _merged(chosen: RouterSettings, clouds: list[Stack]) -> str:
     if chosen.delivery == "kubernetes":
         # Elsewhere the router keeps to loopback, behind a proxy of its own machine.
         server = {"host": "0.0.0.0", **base.get("server", {})}  # noqa: S104 - in a pod
-        base = {**base, "server": server, "admin": {"metrics": "0.0.0.0:9464", **base.get("admin", {})}}
+        admin = {"metrics": "0.0.0.0:9464", "metricsToken": "${METRICS_TOKEN}", **base.get("admin", {})}
+        base = {**base, "server": server, "admin": admin}
     config = merging.merged(base, [cloud.fragment for cloud in clouds], schema)
     return merging.text(config, [cloud.cloud for cloud in clouds])
 

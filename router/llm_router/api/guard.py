@@ -28,7 +28,7 @@ _LENGTH_DIGITS = 18
 
 
 class Refusal(Struct, frozen=True):
-    """Why a request's framing is refused. ``status`` is 400, 414 or 431, for others' ``judge`` 403; ``code`` is
+    """Why a request's framing is refused. ``status`` is 400, 414 or 431, for others' ``judge`` 401 or 403; ``code`` is
     stable."""
 
     status: int
@@ -80,6 +80,8 @@ class Guard:
             # Where one request ends and the next begins is not certain on this connection any more.
             (b"connection", b"close"),
         ]
+        if refusal.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

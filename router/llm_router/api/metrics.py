@@ -15,6 +15,7 @@ from .application import application
 from .errors import guard_body
 from .guard import Guard
 from .limits import post_budgets
+from .scrapes import PATH, judge_scrape
 
 Scrape = Callable[[], Awaitable[bytes]]
 """Every metric as text, as it stands now."""
@@ -24,12 +25,12 @@ def metrics_route(scrape: Scrape) -> Route:
     async def metrics(_request: Request) -> Response:
         return PlainTextResponse(await scrape(), media_type=CONTENT_TYPE_LATEST)
 
-    return Route("/metrics", metrics)
+    return Route(PATH, metrics)
 
 
-def metrics_app(scrape: Scrape) -> ASGIApp:
-    """A listener's app for ``/metrics`` and nothing else."""
-    return Guard(application([metrics_route(scrape)]), render=guard_body)
+def metrics_app(scrape: Scrape, token: str | None) -> ASGIApp:
+    """A listener's app for ``/metrics`` and nothing else, with a token for those who send it."""
+    return Guard(application([metrics_route(scrape)]), render=guard_body, judge=judge_scrape(token))
 
 
 def own_metrics(generation: Callable[[], Generation]) -> Scrape:

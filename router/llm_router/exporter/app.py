@@ -11,6 +11,7 @@ from functools import partial
 from socket import socket
 
 from ..api.guard import Guard
+from ..api.scrapes import judge_scrape
 from ..api.serving import Site, listen, parse_address, serve_sites
 from ..api.tls import RenewedTls
 from .check import check
@@ -100,7 +101,7 @@ async def _sites(
 
     sites = [Site(app=Guard(create_app(figures)), socket=listening(config.listen, "listen"))]
     if config.metrics is not None:
-        app = Guard(create_app(figures, metrics_only=True))
+        app = Guard(create_app(figures, metrics_only=True), judge=judge_scrape(config.metrics_token))
         sites.append(Site(app=app, socket=listening(config.metrics, "metrics")))
     if config.status is not None:
         tls = None if config.status.tls is None else RenewedTls(config.status.tls, section="status.tls")

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ..api.serving import parse_address
 from ..api.signed_config import authority_problems, key_problems, tls_problems
+from ..config.checks.listeners import unasked_token
 from ..config.hosts import is_loopback
 from ..errors import ConfigError, Problem
 from ..upstream.signing import decode_secret
@@ -28,6 +29,8 @@ def _listen(config: ExporterConfig) -> Iterator[Problem]:
         yield Problem("listen", message)
     if config.metrics is not None:
         yield from _host("metrics", config.metrics)
+    if unasked := unasked_token(config.metrics, config.metrics_token):
+        yield Problem("metricsToken", unasked)
 
 
 def _status(config: ExporterConfig) -> Iterator[Problem]:

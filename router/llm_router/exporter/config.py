@@ -109,6 +109,9 @@ class ExporterConfig(Base):
         "127.0.0.1:9402"
     )
     metrics: Annotated[Text | None, "host:port of a second listener for /metrics, which others may reach."] = None
+    metrics_token: Annotated[
+        Secret | None, "What that listener demands for /metrics as Authorization: Bearer; without it nothing."
+    ] = None
     status: StatusConfig | None = None
     nodes: Annotated[Count, "Nodes that the pool runs on, where Kubernetes does not count them."] = 1
     overhead_factor: Annotated[float, Meta(ge=1), "Node price times this is what a node costs."] = 1.10

@@ -73,7 +73,7 @@ async def serve(
         if config.metrics is not None:
             metrics_sock = listen(*parse_address(config.metrics), path="metrics")
             stack.enter_context(contextlib.closing(metrics_sock))
-            sites.append(Site(app=metrics_app(metrics.registry, gate.ready), socket=metrics_sock))
+            sites.append(Site(app=metrics_app(metrics.registry, gate.ready, config.metrics_token), socket=metrics_sock))
         sites.append(
             Site(
                 app=gate.guarded(),

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from ..api.serving import parse_address
 from ..api.signed_config import ListenerTls, SigningKey, authority_problems, key_bytes, key_problems, tls_problems
+from ..config.checks.listeners import unasked_token
 from ..config.checks.state import address_faults, backend_faults
 from ..config.hosts import is_loopback
 from ..config.scalars import Bytes, Count, Duration, Name, Pause, Seconds, Secret, Size, Text
@@ -51,6 +52,9 @@ class GateConfig(Base):
     metrics: Annotated[
         Text | None, "host:port of the unsigned listener for /metrics, /livez and /readyz; without it there is none."
     ] = None
+    metrics_token: Annotated[
+        Secret | None, "What that listener demands for /metrics as Authorization: Bearer; without it nothing."
+    ] = None
 
     @property
     def key_bytes(self) -> Mapping[str, bytes]:
@@ -72,6 +76,8 @@ def _addresses(config: GateConfig) -> Iterator[Problem]:
                 parse_address(address)
         except ValueError as error:
             yield Problem(path, str(error))
+    if unasked := unasked_token(config.metrics, config.metrics_token):
+        yield Problem("metricsToken", unasked)
     if not _loopback_url(config.upstream) or urlsplit(config.upstream).path not in ("", "/"):
         yield Problem("upstream", "must be llama-server's URL on this host's loopback, like http://127.0.0.1:8081")
     if config.status_url is not None and not _loopback_url(config.status_url):

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..api.guard import Guard
+from ..api.scrapes import PATH, judge_scrape
+
 TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -28,9 +31,10 @@ class GateMetrics:
         self.ended("rejected")
 
 
-def metrics_app(registry: CollectorRegistry, ready: Callable[[], bool]) -> ASGIApp:
+def metrics_app(registry: CollectorRegistry, ready: Callable[[], bool], token: str | None) -> ASGIApp:
     """Answers ``GET`` of ``/metrics`` with the registry's metrics, of ``/livez`` and ``/readyz`` as the signed listener
-    does, for probes that have no client certificate; everything else with 404."""
+    does, for probes that have no client certificate; everything else with 404. With ``token`` the metrics are for those
+    who send it."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         status, body = _answer(scope, registry, ready)
@@ -38,12 +42,12 @@ def metrics_app(registry: CollectorRegistry, ready: Callable[[], bool]) -> ASGIA
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    return app
+    return Guard(app, judge=judge_scrape(token))
 
 
 def _answer(scope: Scope, registry: CollectorRegistry, ready: Callable[[], bool]) -> tuple[int, bytes]:
     asked = scope["path"] if scope["method"] in ("GET", "HEAD") else ""
-    if asked == "/metrics":
+    if asked == PATH:
         return 200, generate_latest(registry)
     if asked == "/livez":
         return 200, b"alive\n"

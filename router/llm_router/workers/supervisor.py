@@ -49,7 +49,7 @@ async def serve_workers(path: str, env: Mapping[str, str], say: Callable[[str], 
         )
         front = [
             admin_site(door, admin, own),
-            *metrics_site(metrics_app(crew.scrape), admin),
+            *metrics_site(metrics_app(crew.scrape, admin.metrics_token), admin),
         ]
         await _until_it_ends(crew, front, stopping, all_serve, reloads)
 

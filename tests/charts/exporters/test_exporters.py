@@ -18,6 +18,7 @@ from tests.charts.helm import Object, containers, pod_spec, render
 from tests.charts.pools import CLOUDS, PLACES, exported, on
 
 ENV = {
+    "METRICS_TOKEN": "the-token-of-prometheus",
     "GATE_KEY_ID": "aws.1",
     "GATE_KEY": base64.b64encode(bytes(range(32))).decode(),
     "GATE_NEXT_KEY_ID": "aws.2",
@@ -136,6 +137,32 @@ def test_prometheus_finds_every_exporter_once_and_takes_its_word_for_the_pool() 
         assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         assert monitor["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
     assert monitor["endpoints"][0]["honorLabels"] is True
+
+
+def test_prometheus_shows_the_token_that_every_exporter_asks_for(tmp_path: Path) -> None:
+    objects = rendered(both(), {"monitoring": {"token": {"secretName": "llm-metrics", "key": "bearer"}}})
+    (endpoint,) = objects.one("ServiceMonitor")["spec"]["endpoints"]
+    wanted = {"name": "llm-metrics", "key": "bearer"}
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": wanted}
+    for spec, config_map in zip(objects.pod_specs(), objects.of("ConfigMap"), strict=True):
+        (variable,) = [each for each in containers(spec)["exporter"]["env"] if each["name"] == "METRICS_TOKEN"]
+        assert variable["valueFrom"]["secretKeyRef"] == wanted
+        assert configuration(tmp_path, config_map).metrics_token == ENV["METRICS_TOKEN"]
+
+
+def test_without_a_token_nobody_is_asked(tmp_path: Path) -> None:
+    objects = rendered(both(), {"monitoring": {"token": {"secretName": "", "generate": False}}})
+    assert "authorization" not in objects.one("ServiceMonitor")["spec"]["endpoints"][0]
+    assert all(configuration(tmp_path, each).metrics_token is None for each in objects.of("ConfigMap"))
+
+
+def test_external_secrets_can_make_the_token_for_a_whole_namespace() -> None:
+    token = {"secretName": "llm-metrics", "key": "bearer", "generate": True}
+    objects = rendered(both(), {"monitoring": {"token": token}})
+    assert objects.one("Password")["spec"]["secretKeys"] == ["bearer"]
+    assert objects.one("ExternalSecret")["spec"]["target"]["name"] == "llm-metrics"
+    with pytest.raises(helm.HelmError, match="secretName"):
+        rendered(both(), {"monitoring": {"token": {"secretName": "", "generate": True}}})
 
 
 def test_each_service_leads_to_its_own_exporter() -> None:

@@ -50,6 +50,19 @@ def test_the_gate_takes_its_file_on_every_pool(tmp_path: Path, cloud: str, kind:
     assert [key.id for key in config.keys] == ["aws.1", "aws.2"]
 
 
+def test_prometheus_shows_the_token_that_the_gate_asks_for(tmp_path: Path) -> None:
+    token = {"monitoring": {"token": {"secretName": "llm-metrics"}, "podMonitor": {"enabled": True}}}
+    objects = render("llm-server", MINIMAL, token)
+    (endpoint,) = objects.one("PodMonitor")["spec"]["podMetricsEndpoints"]
+    wanted = {"name": "llm-metrics", "key": "token"}
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": wanted}
+    (spec,) = [each for each in objects.pod_specs() if "gate" in containers(each)]
+    (variable,) = [each for each in containers(spec)["gate"]["env"] if each["name"] == "METRICS_TOKEN"]
+    assert variable["valueFrom"]["secretKeyRef"] == wanted
+    assert gate(tmp_path, MINIMAL, token, env=ENV | {"METRICS_TOKEN": "the-token"}).metrics_token == "the-token"
+    assert gate(tmp_path, MINIMAL).metrics_token is None
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_answers_have_all_the_time_to_finish_that_the_cloud_leaves(tmp_path: Path, cloud: str) -> None:
     """What stays is for the endpoints to be told before, and for the server to end after."""

@@ -49,6 +49,11 @@ def test_what_uses_a_component_comes_after_it(cloud: Cloud) -> None:
     assert wave(found["cert-manager"]) > wave(found["kube-prometheus-stack"]), "it makes ServiceMonitors"
 
 
+def test_keda_reads_no_secret_of_what_it_scales() -> None:
+    values = applications("aws")["keda"]["spec"]["source"]["helm"]["valuesObject"]
+    assert [values["permissions"][part]["restrict"]["secret"] for part in ("operator", "metricServer")] == [True, True]
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_deleting_the_platform_deletes_what_it_made(cloud: Cloud) -> None:
     for each in applications(cloud).values():

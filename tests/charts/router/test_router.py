@@ -12,7 +12,7 @@ import yaml
 
 from llm_router.admission.key_file import create
 from llm_router.config.load import load
-from tests.charts.helm import Object, Objects, annotations_of, containers, pod_spec, render
+from tests.charts.helm import Object, Objects, annotations_of, containers, merged, pod_spec, render
 from tests.charts.pools import ROUTER_IMAGE
 
 EXISTING: dict[str, Any] = {
@@ -231,6 +231,40 @@ def test_prometheus_finds_the_metrics_port() -> None:
     monitor, service = objects.one("ServiceMonitor")["spec"], objects.one("Service")
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert monitor["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+TOKEN = {"monitoring": {"token": {"secretName": "llm-router-metrics", "key": "token"}}}
+
+
+def test_prometheus_shows_the_token_that_the_router_gets() -> None:
+    objects = rendered(EXISTING, MONITORED, TOKEN)
+    (endpoint,) = objects.one("ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["authorization"] == {
+        "type": "Bearer",
+        "credentials": {"name": "llm-router-metrics", "key": "token"},
+    }
+    (variable,) = [each for each in router(EXISTING, TOKEN)["env"] if each["name"] == "METRICS_TOKEN"]
+    assert variable["valueFrom"]["secretKeyRef"] == endpoint["authorization"]["credentials"]
+    assert "ExternalSecret" not in objects.kinds(), "the Secret is there already"
+
+
+def test_a_token_that_the_configuration_in_the_values_does_not_ask_for_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(helm.HelmError, match="metricsToken"):
+        rendered(OWN, TOKEN)
+    asks = {"config": {"admin": {"metricsToken": "${METRICS_TOKEN}"}}}
+    text = rendered(OWN, TOKEN, asks).one("ConfigMap")["data"]["router.yaml"]
+    assert yaml.safe_load(text)["admin"]["metricsToken"] == "${METRICS_TOKEN}"
+
+
+def test_external_secrets_can_make_the_token_once() -> None:
+    objects = rendered(EXISTING, merged(TOKEN, {"monitoring": {"token": {"generate": True}}}))
+    password, secret = objects.one("Password"), objects.one("ExternalSecret")
+    assert password["spec"]["secretKeys"] == ["token"]
+    assert password["spec"]["length"] >= 32
+    (source,) = secret["spec"]["dataFrom"]
+    assert source["sourceRef"]["generatorRef"]["name"] == password["metadata"]["name"]
+    assert source["sourceRef"]["generatorRef"]["apiVersion"] == password["apiVersion"]
+    assert (secret["spec"]["target"]["name"], secret["spec"]["refreshPolicy"]) == ("llm-router-metrics", "CreatedOnce")
 
 
 def test_the_rules_arrive_as_they_stand_in_the_file() -> None:

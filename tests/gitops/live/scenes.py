@@ -36,7 +36,11 @@ from tests.gitops.nodes import name_of
 from tests.router.redis_server import running_redis
 
 MODEL = "tinyllama-1.1b-chat"
-REAL = {"podAnnotations": {ANNOTATION: "real"}}
+METRICS_TOKEN = "the-token-of-prometheus"
+REAL = {
+    "podAnnotations": {ANNOTATION: "real"},
+    "monitoring": {"token": {"secretName": "metrics"}},
+}
 GATE_KEY = base64.b64encode(bytes(range(32))).decode()
 NEXT_KEY = base64.b64encode(bytes(range(32, 64))).decode()
 GPU = "llm-platform/pool=gpu"
@@ -132,7 +136,7 @@ def router_values(config: dict[str, Any]) -> dict[str, Any]:
 def router_config(ca: Path) -> dict[str, Any]:
     return {
         "server": {"host": "0.0.0.0"},  # noqa: S104 - in a pod
-        "admin": {"host": "127.0.0.1", "metrics": "0.0.0.0:9464"},
+        "admin": {"host": "127.0.0.1", "metrics": "0.0.0.0:9464", "metricsToken": "${METRICS_TOKEN}"},
         "access": {"apiKeysFile": "/etc/llm-router/keys.yaml"},
         "router": {"routingStrategy": "round_robin", "healthCheckInterval": "1s"},
         "state": {"backend": "redis", "url": "${REDIS_URL}"},
@@ -173,6 +177,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         scene.secret("llm-router-keys", "llm-router", {"keys.yaml": (folder / "keys.yaml").read_text()})
         scene.secret("llm-router-env", "llm-router", {"GATE_KEY": GATE_KEY})
         scene.secret("redis", "llm-router", {"url": redis.url})
+        for namespace in ("llm", "llm-router"):
+            scene.secret("metrics", namespace, {"token": METRICS_TOKEN})
         for cloud in CLOUDS:
             keys = {"current-id": f"{cloud}-gpu.1", "current": GATE_KEY, "next-id": f"{cloud}-gpu.2", "next": NEXT_KEY}
             scene.secret(f"{cloud}-gpu-gate", "llm", keys)
@@ -271,7 +277,8 @@ def scraped(scene: Scene, namespace: str, service: str, port: int) -> list[str]:
     slices = scene.plane.api.ask("GET", f"{path}?labelSelector=kubernetes.io/service-name={service}")["items"]
     endpoints = [each for part in slices for each in part["endpoints"] or () if each["conditions"]["ready"]]
     addresses = [each["addresses"][0] for each in endpoints]
-    return [scene.http.get(f"http://{address}:{port}/metrics").text for address in addresses]
+    told = {"authorization": f"Bearer {METRICS_TOKEN}"}
+    return [scene.http.get(f"http://{address}:{port}/metrics", headers=told).text for address in addresses]
 
 
 def usable(scene: Scene, count: int) -> bool:
@@ -315,6 +322,20 @@ def test_exporters_count_what_the_gates_served_and_the_routers_read_it(scene: Sc
             return all(found is not None and 0 < float(found[1]) < 1 for found in costs)
 
         scene.plane.wait(f"the cost of {pool} at the routers", priced)
+
+
+def test_metrics_are_for_who_shows_the_token_that_the_monitors_name(scene: Scene) -> None:
+    """Of every gate, exporter and router, at its pod's own address."""
+    ports = {"llm-server": 9092, "exporters": 9400, "llm-router": 9464}
+    for name, port in ports.items():
+        pods = scene.plane.get("pods", "", "", "-A", "-l", f"app.kubernetes.io/name={name}")["items"]
+        assert len(pods) >= 2
+        for pod in pods:
+            url = f"http://{pod['status']['podIP']}:{port}/metrics"
+            tokens = (METRICS_TOKEN, "another-token-altogether")
+            answers = [scene.http.get(url, headers={"authorization": f"Bearer {token}"}) for token in tokens]
+            assert [each.status_code for each in [*answers, scene.http.get(url)]] == [200, 401, 401], url
+            assert "# TYPE llm_" in answers[0].text
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -91,7 +91,8 @@ def test_on_kubernetes_the_chosen_cluster_gets_config_keys_and_application(keys:
     values = application.inputs["spec"]["source"]["helm"]["valuesObject"]
     digest = f"sha256:{'ab' * 32}"
     assert values["image"] == {"repository": "ghcr.io/example/llm-router", "tag": "1", "digest": digest}
-    assert config["admin"]["metrics"] == "0.0.0.0:9464"
+    assert config["admin"] == {"metrics": "0.0.0.0:9464", "metricsToken": "${METRICS_TOKEN}"}
+    assert values["monitoring"]["token"] == {"secretName": "llm-router-metrics", "generate": True}
     (provider,) = recorded.of("pulumi:providers:kubernetes")
     assert provider.inputs["kubeconfig"] == programs.as_shipped("gcp", "dev").stack_outputs["kubeconfig"]
 

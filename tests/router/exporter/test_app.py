@@ -309,6 +309,20 @@ def test_others_may_reach_the_metrics_and_nothing_but_the_metrics(llama: Llama) 
     run(asyncio.wait_for(scenario(), 20))
 
 
+def test_with_a_token_others_show_it_and_who_is_on_this_machine_does_not(llama: Llama) -> None:
+    async def scenario() -> None:
+        token = Secret("the-token-of-prometheus")
+        async with running(exporter_of(llama, metrics="0.0.0.0:0", metrics_token=token)) as exporter:
+            await exporter.measured()
+            url = f"http://127.0.0.1:{exporter.urls[1].rpartition(':')[2]}/metrics"
+            assert (await exporter.client.get(url)).status_code == 401
+            answer = await exporter.client.get(url, headers={"authorization": f"Bearer {token}"})
+            assert "llm_cluster_nodes" in answer.text
+            assert (await exporter.client.get(f"{exporter.urls[0]}/metrics")).status_code == 200
+
+    run(asyncio.wait_for(scenario(), 20))
+
+
 def test_through_a_gate_it_measures_a_llama_server_that_only_the_gate_can_reach(llama: Llama) -> None:
     access = GateAccess(id="aws.1", secret=Secret(SECRET), authority=AUTHORITY)
 

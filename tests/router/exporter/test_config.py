@@ -72,6 +72,7 @@ def test_a_pool_may_be_found_and_told_in_several_ways(tmp_path: Path, change: di
         ({"listen": "0.0.0.0:9402"}, "listen", "loopback"),
         ({"listen": "9402"}, "listen", "host:port"),
         ({"metrics": "9400"}, "metrics", "host:port"),
+        ({"metricsToken": "${LLAMA_API_KEY}"}, "metricsToken", "give metrics, too"),
         ({"upstreams": []}, "upstreams", "kubernetes.service"),
         ({"kubernetes": {"service": "llama"}}, "upstreams", "kubernetes.service"),
         ({"upstreams": [{"url": "https://llama", "dns": True}]}, "upstreams[0].url", "certificate"),

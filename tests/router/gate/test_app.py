@@ -241,6 +241,18 @@ def test_probes_without_a_client_certificate_are_answered_beside_the_metrics() -
     assert run(scenario()) == [200, 503, 200, 404]
 
 
+def test_with_a_token_the_metrics_are_for_who_shows_it_and_probes_for_all() -> None:
+    async def scenario() -> list[int]:
+        beside = f"127.0.0.1:{free_port()}"
+        settings = config("http://127.0.0.1:1", metrics=beside, metrics_token=Secret("the-token-of-prometheus"))
+        async with running(settings) as caller:
+            right, wrong = ({"authorization": f"Bearer {each}"} for each in ("the-token-of-prometheus", "another"))
+            asked = [("/metrics", right), ("/metrics", wrong), ("/metrics", {}), ("/livez", {}), ("/readyz", {})]
+            return [(await caller.client.get(f"http://{beside}{p}", headers=h)).status_code for p, h in asked]
+
+    assert run(scenario()) == [200, 401, 401, 200, 200]
+
+
 def test_load_balancers_see_that_the_gate_drains(llama: Llama) -> None:
     async def scenario() -> int:
         clock = Clock()

@@ -63,6 +63,7 @@ def test_the_example_loads_with_its_secrets_in_place(tmp_path: Path) -> None:
     [
         ({"listen": "8443"}, "listen", "host:port"),
         ({"metrics": "127.0.0.1:99999"}, "metrics", "host:port"),
+        ({"metrics": None, "metricsToken": "${LLAMA_API_KEY}"}, "metricsToken", "give metrics, too"),
         ({"upstream": "http://10.0.0.7:8081"}, "upstream", "loopback"),
         ({"upstream": "http://llama:8081"}, "upstream", "loopback"),
         ({"upstream": "https://127.0.0.1:8081"}, "upstream", "loopback"),

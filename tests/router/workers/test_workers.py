@@ -31,6 +31,7 @@ TOKENS = 240
 """Of a streamed answer: six seconds, so that it is still under way when a busy machine comes to the deed."""
 CHAT = "/v1/chat/completions"
 HI = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+METRICS_TOKEN = "the-token-of-prometheus"
 
 
 class Crew:
@@ -47,7 +48,7 @@ class Crew:
     def write(self, *names: str) -> None:
         """The file, with these providers."""
         server = {"port": self.ports[0], "workers": 2, "watchConfig": False, "drainDelay": self.drain_delay}
-        admin = {"port": self.ports[1], "metrics": f"127.0.0.1:{self.ports[2]}"}
+        admin = {"port": self.ports[1], "metrics": f"127.0.0.1:{self.ports[2]}", "metricsToken": METRICS_TOKEN}
         config = {"server": server, **self.sections, "admin": admin | self.sections.get("admin", {})}
         self.file.write_text(yaml.safe_dump(config | {"externalProviders": providers(self.standins, *names)}))
 
@@ -62,7 +63,8 @@ class Crew:
 
     def metrics(self, url: str | None = None) -> dict[str, float]:
         """Each metric summed over its series."""
-        text = httpx.get((url or self.admin_url) + "/metrics", timeout=30.0, trust_env=False).text
+        headers = {"authorization": f"Bearer {METRICS_TOKEN}"}
+        text = httpx.get((url or self.admin_url) + "/metrics", headers=headers, timeout=30.0, trust_env=False).text
         sums: dict[str, float] = {}
         for sample in (sample for family in text_string_to_metric_families(text) for sample in family.samples):
             sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
@@ -172,6 +174,7 @@ def test_workers_share_the_load_and_speak_with_one_voice(crew: Crew) -> None:
     assert whole["llm_router_workers"] == 2
     assert crew.metrics(crew.url)["llm_router_requests_total"] == before + 24, "the public listener says the same"
     assert crew.metrics(crew.metrics_url)["llm_router_requests_total"] == before + 24, "and that of metrics alone"
+    assert httpx.get(f"{crew.metrics_url}/metrics", trust_env=False).status_code == 401, "to who shows the token"
     assert crew.admin("/admin/savings")["requests"] == before + 24, "and so does the ledger on disk"
     ids = {answer.headers["x-llm-router-request-id"] for answer in asked}
     assert ids <= {record["request_id"] for record in crew.admin("/admin/requests")}

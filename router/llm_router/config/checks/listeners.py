@@ -52,6 +52,8 @@ def ports_differ(draft: Draft) -> Iterator[Finding]:
 
 def metrics_address(draft: Draft) -> Iterator[Finding]:
     address = draft.config.admin.metrics
+    if unasked := unasked_token(address, draft.config.admin.metrics_token):
+        yield Finding(("admin", "metricsToken"), unasked)
     try:
         port = None if address is None else parse_address(address)[1]
     except ValueError as error:
@@ -60,6 +62,11 @@ def metrics_address(draft: Draft) -> Iterator[Finding]:
     for taken in ("server", "admin"):
         if port and port == getattr(draft.config, taken).port:
             yield Finding(("admin", "metrics"), f"{port} is {taken}.port, too: choose another")
+
+
+def unasked_token(metrics: str | None, token: str | None) -> str | None:
+    """What is wrong with a token that protects nothing: somebody relies on it."""
+    return "there is no listener that asks for it: give metrics, too" if token and metrics is None else None
 
 
 def workers_keep_what_they_count(draft: Draft) -> Iterator[Finding]:

@@ -55,6 +55,9 @@ class Admin(Base):
     metrics: Annotated[
         Text | None, "host:port of a further listener for /metrics alone, which others may reach; without it none."
     ] = None
+    metrics_token: Annotated[
+        Secret | None, "What that listener demands as Authorization: Bearer; without it everybody there may read."
+    ] = None
 
 
 class Access(Base):
