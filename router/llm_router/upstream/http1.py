@@ -31,9 +31,10 @@ _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 class Http1Client:
     """Use as an async context manager: leaving it closes every connection, busy ones too.
 
-    ``connect_timeout_s`` covers the name, the connection and TLS together. A kept connection is used again for
-    ``keep_alive_s`` after its last answer, by the monotonic clock ``now``; the youngest comes first. While a name
-    cannot be resolved, connections go where it last led, for a minute.
+    ``connect_timeout_s`` covers the name, the connection and TLS together; a kept connection whose other end is gone
+    without a word has as long to acknowledge a request, which then goes over a fresh one. A kept connection is used
+    again for ``keep_alive_s`` after its last answer, by the monotonic clock ``now``; the youngest comes first. While a
+    name cannot be resolved, connections go where it last led, for a minute.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Http1Client:
         self._addresses = LastAddresses(now)
 
     async def __aenter__(self) -> Self:
-        self._pool = Pool(self._keep_alive_s, self._now)
+        self._pool = Pool(self._keep_alive_s, self._now, kept_timeout_s=self._connect_timeout_s)
         return self
 
     async def __aexit__(
@@ -73,7 +74,7 @@ class Http1Client:
             try:
                 return await kept.ask(head, body, bodiless=bodiless)
             except UpstreamReset:
-                pass  # closed meanwhile, so nobody has read the request: a fresh connection tells more
+                pass  # closed or lost meanwhile, so nobody has read the request: a fresh connection tells more
         connection = await self._connect(key, pool)
         return await connection.ask(head, body, bodiless=bodiless)
 
@@ -108,8 +109,8 @@ class Http1Client:
 class Pool:
     """All connections of a client, and which of them are idle. ``idle``, ``opened`` and ``lost`` are theirs to call."""
 
-    def __init__(self, keep_alive_s: float, now: Callable[[], float]) -> None:
-        self._keep_alive_s, self._now = keep_alive_s, now
+    def __init__(self, keep_alive_s: float, now: Callable[[], float], *, kept_timeout_s: float) -> None:
+        self._keep_alive_s, self._now, self._kept_timeout_s = keep_alive_s, now, kept_timeout_s
         self._all: set[Connection] = set()
         self._idle: dict[Key, list[Connection]] = {}  # the youngest last
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -142,6 +143,7 @@ class Pool:
 
     def idle(self, connection: Connection) -> None:
         connection.idle_since = self._now()
+        connection.break_unacknowledged_after(self._kept_timeout_s)
         self._idle.setdefault(connection.key, []).append(connection)
         if self._sweep_timer is None:
             self._sweep_after(self._keep_alive_s)
