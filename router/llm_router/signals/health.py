@@ -1,7 +1,8 @@
 """Active health: is the target's owner there, and how long does it take to say so?
 
 One success makes it healthy; a refused connection makes it unhealthy at once, anything else only the second time in a
-row. A healthy answer here never closes a breaker: an engine can be alive while its slots hang.
+row, for which it is looked again soon. A healthy answer here never closes a breaker: an engine can be alive while its
+slots hang.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ NOBODY_BEHIND = frozenset({502, 503, 504})
 """What a load balancer or ingress answers for a service without pods."""
 
 
+USUAL_PACE, DOUBTFUL_PACE = 2 / 3, 1 / 6
+"""Of the configured interval, between the starts of two checks, ± 20 %: such that whoever fails, or is silent for the
+fifth of the interval that a check may take, is unhealthy within the interval and one more check."""
+
+
 class HealthReport(Struct, frozen=True, kw_only=True):
     """The last check of one owner. ``last_check`` is a Unix time, 0 for never. ``absent`` says that nobody answered at
     its address: where a pool may be at zero, that is what it looks like."""
@@ -39,6 +45,11 @@ class HealthRecord:
     def __init__(self) -> None:
         self.report = HealthReport()
         self._failures = 0
+
+    def pace_s(self, interval_s: float) -> float:
+        """Until the next check begins, where an outage is to be noticed within ``interval_s``."""
+        doubtful = self._failures and self.report.status != "unhealthy"
+        return interval_s * (DOUBTFUL_PACE if doubtful else USUAL_PACE)
 
     def passed(self, latency_ms: float, at_unix: float) -> None:
         self._failures = 0

@@ -7,8 +7,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_router.signals.health import HealthCheck, HealthRecord, HealthReport, control_plane_client
+from llm_router.signals.polling import jittered
 from tests.router.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -105,3 +108,40 @@ def test_one_success_heals() -> None:
     record.failed("x", 1.0, definite=True)
     record.passed(3.0, 2.0)
     assert record.report == HealthReport(status="healthy", latency_ms=3.0, last_check=2.0)
+
+
+@given(
+    timeout_share=st.floats(0, 0.2),
+    chances=st.lists(st.floats(0, 1), min_size=2, max_size=2),
+    outcome=st.sampled_from(["refused", "error", "silence"]),
+)
+def test_whoever_fails_is_unhealthy_within_the_interval_and_one_check(
+    timeout_share: float, chances: list[float], outcome: str
+) -> None:
+    """Counted from a good check: it fails right after it."""
+    interval_s, chance = 30.0, iter(chances)
+    takes_s = interval_s * timeout_share if outcome == "silence" else 0.0
+    record = HealthRecord()
+    record.passed(1.0, 0.0)
+    began_s = took_s = 0.0
+    while record.report.status == "healthy":
+        pause_s = jittered(record.pace_s(interval_s), lambda low, high: low + next(chance) * (high - low))
+        began_s, took_s = began_s + max(took_s, pause_s), takes_s
+        record.failed("", 0.0, definite=outcome == "refused")
+    assert began_s + took_s <= interval_s + takes_s + 1e-6
+
+
+def test_it_is_looked_again_soon_after_a_first_failure_only() -> None:
+    record = HealthRecord()
+    usual_s = record.pace_s(30.0)
+    assert usual_s < 30.0
+    paces = []
+    for passed in (True, False, False, False, True):
+        if passed:
+            record.passed(1.0, 0.0)
+        else:
+            record.failed("", 0.0, definite=False)
+        paces.append(record.pace_s(30.0))
+    assert paces == [usual_s, usual_s / 4, usual_s, usual_s, usual_s]
+    record.failed("", 0.0, definite=True)
+    assert record.pace_s(30.0) == usual_s
