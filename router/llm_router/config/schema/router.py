@@ -145,7 +145,9 @@ class Router(Base):
     routing_strategy: Annotated[Strategy, "How allowed targets are ordered."] = "hybrid"
     cluster_cost_threshold: Annotated[Positive, "USD per 1K tokens below which hybrid prefers a cluster."] = 0.01
     enable_external_fallback: Annotated[bool, "Whether providers answer when every cluster is down."] = True
-    health_check_interval: Annotated[Duration, "A target that fails its probes is unhealthy within this time and one probe."] = Seconds(30)
+    health_check_interval: Annotated[Duration, "Time, and one probe, in which a failing target is noticed."] = Seconds(
+        30
+    )
     max_latency_ms: Annotated[Count, "Recent latency in ms above which a target is passed over."] = 5000
     max_queue_depth: Annotated[Count, "Waiting requests at which a cluster is passed over."] = 10
     client_region_header: Annotated[
