@@ -128,7 +128,7 @@ async def ask(
     if announced is not None and announced > server.max_body:
         raise BodyTooLarge(server.max_body)
     body = await read_body(receive, max_bytes=server.max_body, deadline_s=server.read_timeout)
-    chat = read_chat(body)
+    chat = read_chat(body, generation.loaded.config.router.max_tokens)
     admission = UNLIMITED if place is None else await generation.limiting.admit(key, most_tokens(chat))
     try:
         key_name = None if key is None else key.name

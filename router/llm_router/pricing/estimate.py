@@ -76,8 +76,18 @@ def most_usage(view: View, facts: Facts) -> Usage:
     """The tokens that are reserved for this request at this target: those of the longest answers that it may get, or of
     the expected ones where they have no bound."""
     expected = expected_usage(view, facts)
-    each = expected.output_tokens if facts.max_tokens is None else facts.max_tokens
+    each = facts.max_tokens
+    if each is None:
+        each = _longest_answer(view, facts, expected.input_tokens) or expected.output_tokens
     return Usage(input_tokens=expected.input_tokens, output_tokens=each * facts.answers)
+
+
+def _longest_answer(view: View, facts: Facts, input_tokens: int) -> int | None:
+    """Of one who states no ``max_tokens``; ``None`` where nothing bounds it but the target."""
+    longest, window = facts.longest_answer, view.target.context_length
+    if longest is None or window is None:
+        return longest
+    return max(1, min(longest, window - input_tokens))
 
 
 def most_usd(view: View, facts: Facts) -> float | None:

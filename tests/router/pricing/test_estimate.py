@@ -15,6 +15,7 @@ from llm_router.pricing.estimate import (
     estimate,
     expected_usage,
     list_usd,
+    most_usage,
     most_usd,
 )
 
@@ -61,6 +62,17 @@ def test_the_most_that_a_request_may_cost_is_that_of_its_longest_answer(
     assert most_usd(view("cluster", cost=cost), facts) == cluster_usd(cost, most)
     assert most_usd(view("provider"), facts) is None
     assert most_usd(view("cluster"), facts) is None
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "window", "tokens_out"), [(None, None, 1000), (None, 600, 500), (None, 90, 1), (50, 600, 50)]
+)
+def test_who_states_no_bound_is_taken_to_get_the_operator_s_or_what_the_window_leaves(
+    max_tokens: int | None, window: int | None, tokens_out: int
+) -> None:
+    facts = Facts(model="m", input_tokens=100, max_tokens=max_tokens, longest_answer=1000)
+    target = Target(name="t", kind="provider", owner="t", model="m", context_length=window)
+    assert most_usage(View(target=target), facts).output_tokens == tokens_out
 
 
 def test_cached_input_counts_towards_the_tier() -> None:

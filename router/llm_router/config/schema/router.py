@@ -150,6 +150,10 @@ class Router(Base):
     )
     max_latency_ms: Annotated[Count, "Recent latency in ms above which a target is passed over."] = 5000
     max_queue_depth: Annotated[Count, "Waiting requests at which a cluster is passed over."] = 10
+    max_tokens: Annotated[
+        Count | None,
+        "Most tokens of an answer: more are lowered to it, and it is what a request gets that states none.",
+    ] = None
     client_region_header: Annotated[
         HeaderName | None,
         "Header in which a trusted proxy states the caller's region: a cloud region, a country code or a family. The "
