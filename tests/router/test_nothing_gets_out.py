@@ -73,7 +73,7 @@ def serving(standins: Standins, folder: Path) -> Iterator[tuple[Process, httpx.C
         },
     }
     (folder / "router.yaml").write_text(yaml.safe_dump(config))
-    command = [COMMAND, "serve", "--config", folder / "router.yaml"]
+    command: list[str | Path] = [COMMAND, "serve", "--config", folder / "router.yaml"]
     with Process(command, folder / "router.log", env={"LOG_LEVEL": "debug"}) as process:
         public, admin = (httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) for port in ports)
         with public, admin:
