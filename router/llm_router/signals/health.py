@@ -1,7 +1,8 @@
 """Active health: is the target's owner there, and how long does it take to say so?
 
 One success makes it healthy; a refused connection makes it unhealthy at once, anything else only the second time in a
-row, for which it is looked again soon. A healthy answer here never closes a breaker: an engine can be alive while its
+row, for which it is looked again soon. What this process cannot ask, because it is out of file descriptors, says
+nothing. A healthy answer here never closes a breaker: an engine can be alive while its
 slots hang.
 """
 
@@ -16,6 +17,7 @@ import httpx
 from msgspec import Struct
 
 from ..model import Health
+from ..upstream.descriptors import out_of_descriptors
 from .judging import JudgingTransport
 
 UNHEALTHY_AFTER = 2
@@ -88,6 +90,8 @@ class HealthCheck:
             error = f"no answer within {self._timeout_s:g} s"
             self.record.failed(error, self._unix_time(), definite=False, absent=True)
         except httpx.ConnectError as exc:
+            if out_of_descriptors():
+                return self.record.report  # nobody was asked
             self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True, absent=True)
         except httpx.HTTPError as exc:
             self.record.failed(f"{type(exc).__name__}: {exc}", self._unix_time(), definite=False)

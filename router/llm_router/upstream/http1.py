@@ -7,9 +7,7 @@ decompression, and no layers to leave them out of.
 from __future__ import annotations
 
 import asyncio
-import errno
 import functools
-import os
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,12 +18,12 @@ from yarl import URL
 
 from ..errors import ConnectFailed, RouterFull, UpstreamReset, UpstreamSilent
 from .client import KEEP_ALIVE_S, Answer, Headers
+from .descriptors import out_of_descriptors
 from .http1_connection import Connection, Key
 from .last_addresses import LastAddresses
 
 NEXT_ADDRESS_S = 0.25
 """How long an address is tried before the next one is tried beside it (RFC 8305, section 5)."""
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Http1Client:
@@ -101,7 +99,7 @@ class Http1Client:
         except TimeoutError as exc:
             raise UpstreamSilent("connect") from exc
         except (OSError, UnicodeError) as exc:
-            if _out_of_descriptors():
+            if out_of_descriptors():
                 raise RouterFull(str(exc)) from exc
             raise ConnectFailed(f"no connection to {host}, port {port}: {str(exc) or type(exc).__name__}") from exc
 
@@ -190,15 +188,6 @@ def request_head(method: str, url: URL, headers: Headers, body_bytes: int) -> by
     if "\0" in head or head.count("\r") != breaks or head.count("\n") != breaks:
         raise ValueError("a line break or NUL in a request header")
     return head.encode()
-
-
-def _out_of_descriptors() -> bool:
-    """Asked of the system, because a resolver that cannot open its socket says only that it does not know the name."""
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError as exc:
-        return exc.errno in _OUT_OF_DESCRIPTORS
-    return False
 
 
 def _key(url: URL, tls: ssl.SSLContext, private: bool) -> Key:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llm_router.signals.health import HealthCheck, HealthRecord, HealthReport, control_plane_client
 from llm_router.signals.polling import jittered
-from tests.router.ports import free_port
+from tests.router.ports import free_port, no_descriptors
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -96,6 +96,29 @@ def test_refused_credentials_are_definite_and_named_without_the_key() -> None:
 def test_one_bad_answer_is_no_verdict_two_are(status: str) -> None:
     assert checked(answering(status)).status == "unknown"
     assert checked(answering(status), times=2).status == "unhealthy"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_what_cannot_be_asked_for_want_of_descriptors_is_held_against_nobody(host: str) -> None:
+    """Neither where a connection would be refused, nor where the name is not even found."""
+
+    async def main() -> None:
+        check = HealthCheck(
+            url=f"http://{host}:{free_port()}/health",
+            headers=(),
+            timeout_s=5.0,
+            client=control_plane_client(ssl.create_default_context(), private=True),
+            unix_time=lambda: 1234.0,
+        )
+        check.record.passed(1.0, 1000.0)
+        known = check.record.report
+        with no_descriptors():
+            for _ in range(3):
+                assert await check.check() == known
+        assert (await check.check()).status == "unhealthy", "now it was asked"
+        await check.aclose()
+
+    asyncio.run(main())
 
 
 def test_silence_is_bounded() -> None:
