@@ -57,6 +57,8 @@ class Rate(Struct, frozen=True):
 
     def at(self, all_input_tokens: int) -> float:
         usd = self.usd_per_1k
+        if not self.tiers:
+            return usd
         for above, tier_usd in self.tiers:
             if all_input_tokens > above:
                 usd = tier_usd

@@ -30,6 +30,7 @@ from llm_router.model import (
     Target,
     View,
 )
+from llm_router.router_process import settle_memory
 from llm_router.routing.engine import decide
 from llm_router.routing.policy import Policy
 from llm_router.routing.rules import compile_rules
@@ -96,6 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--requests", type=int, default=2000, help="decisions for each strategy and size")
     options = parser.parse_args(arguments)
     sizes = [int(size) for size in options.targets.split(",")]
+    settle_memory()  # as in production
     print(f"{'strategy':<16}{'targets':>8}{'p50 µs':>10}{'p99 µs':>10}")
     for size in sizes:
         snapshot = fleet(size)
