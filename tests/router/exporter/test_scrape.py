@@ -13,9 +13,10 @@ from llm_router.exporter.census import Address
 from llm_router.exporter.member import Member
 from llm_router.exporter.scrape import Facts, LlamaServer, Load, ScrapeFailed, scrape_client
 from llm_router.model import ServedModel
+from tests.router.descriptors import no_descriptors
 from tests.router.edge import run
 from tests.router.llama import Llama
-from tests.router.ports import free_port, no_descriptors
+from tests.router.ports import free_port
 
 T = TypeVar("T")
 

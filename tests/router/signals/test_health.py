@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from llm_router.signals.health import HealthCheck, HealthRecord, HealthReport, control_plane_client
 from llm_router.signals.polling import jittered
-from tests.router.ports import free_port, no_descriptors
+from tests.router.descriptors import no_descriptors
+from tests.router.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
