@@ -177,7 +177,8 @@ class Connection(asyncio.Protocol):
 
         Only the system of a peer that is there acknowledges, however busy the peer is; a firewall that has forgotten
         the connection, or a machine that has gone without a word, does not, and would be tried for a quarter of an
-        hour. Where the system cannot tell, on others than Linux, the caller's own timers do.
+        hour. A peer that leaves more than it can buffer unread for so long counts as gone, too. Where the system cannot
+        tell, on others than Linux, the caller's own timers do.
         """
         if self._watched or not hasattr(socket, "TCP_USER_TIMEOUT"):
             return
