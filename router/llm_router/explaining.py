@@ -39,7 +39,7 @@ def explain_request(loaded: Loaded, body: bytes, headers: Sequence[tuple[bytes, 
         board.post_pool(cluster.name, nodes=nodes, wanted=wanted, slots=slots_of(cluster, None, nodes))
     asked = read_requirements(headers, None, vocabulary_of(config, targets))
     facts = facts_of(
-        read_chat(body),
+        read_chat(body, config.router.max_tokens),
         asked.requirements,
         strategy=asked.strategy,
         session=asked.session,

@@ -57,6 +57,8 @@ class Rate(Struct, frozen=True):
 
     def at(self, all_input_tokens: int) -> float:
         usd = self.usd_per_1k
+        if not self.tiers:
+            return usd
         for above, tier_usd in self.tiers:
             if all_input_tokens > above:
                 usd = tier_usd
@@ -238,16 +240,18 @@ class Facts(Struct, frozen=True, kw_only=True):
 
     ``needs`` names features that change the meaning of the answer (``tools``, ``vision``, ``json_schema``, ``n``,
     ``logprobs``). Token counts are estimates made before sending, the same for every target; what is learnt about each
-    of them is in its view. ``expected_output_tokens`` are those of one of the ``answers`` that are asked for. ``key``
-    names the caller's API key. ``client_region`` is what a trusted proxy says of the caller; ``headers`` are those
-    request headers, names in lower case, that a rule names. ``categories`` are the configured kinds of prompt that it
-    belongs to.
+    of them is in its view. ``expected_output_tokens`` are those of one of the ``answers`` that are asked for;
+    ``longest_answer`` is the operator's bound on them where the caller states none (``max_tokens``). ``key`` names the
+    caller's API key. ``client_region`` is what a trusted proxy says of the caller; ``headers`` are those request
+    headers, names in lower case, that a rule names. ``categories`` are the configured kinds of prompt that it belongs
+    to.
     """
 
     model: str
     stream: bool = False
     input_tokens: int = 1
     max_tokens: int | None = None
+    longest_answer: int | None = None
     expected_output_tokens: int = 150
     answers: int = 1
     complexity: float = 0.0

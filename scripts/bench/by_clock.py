@@ -8,11 +8,12 @@ import random
 from itertools import pairwise, product
 
 from llm_router.admission.window import Window
-from llm_router.config.schema import CircuitBreaker, Router
+from llm_router.config.schema import CircuitBreaker, HealthCheck, Router
 from llm_router.execution.breaker import Breaker, BreakerState
 from llm_router.routing.strategies import STRATEGIES
 from llm_router.routing.turns import Turns
 from llm_router.signals.health import HealthRecord
+from llm_router.signals.polling import jittered
 from tests.router.admission.test_window import most_in_any_minute
 from tests.router.routing import test_no_leak as fleet
 from tests.router.routing.views import facts
@@ -82,25 +83,32 @@ def walked(chance: random.Random) -> Walk:
 def p8_health(hours: int) -> str:
     """Detection by checks alone at the default interval; and a target half of whose answers are errors."""
     chance = random.Random(8)
-    interval_s = float(Router().health_check_interval)
-    noticed = {definite: checks_until_unhealthy(definite=definite) * interval_s for definite in (True, False)}
+    interval_s, timeout_s = float(Router().health_check_interval), float(HealthCheck().timeout)
+    refused_s, failing_s, silent_s = (
+        max(noticed_after_s(chance, interval_s, takes_s, definite=definite) for _ in range(10_000))
+        for takes_s, definite in ((0.0, True), (0.0, False), (timeout_s, False))
+    )
     opened = openings(chance, hours * 3600.0)
     gaps_s = [later - earlier for earlier, later in pairwise(opened)]
     return (
-        f"unhealthy after {noticed[True]:.0f} s where nobody listens, after {noticed[False]:.0f} s of errors or "
-        f"silence; with every second answer an error the breaker opens {len(opened) / hours / 60:.2f} times a minute, "
-        f"not twice within {min(gaps_s):.0f} s, in {hours} hours at 10 requests a second"
+        f"unhealthy within {refused_s:.0f} s where nobody listens, {failing_s:.0f} s of errors and {silent_s:.0f} s of "
+        f"silence, whenever it begins; with every second answer an error the breaker opens "
+        f"{len(opened) / hours / 60:.2f} times a minute, not twice within {min(gaps_s):.0f} s, in {hours} hours at 10 "
+        "requests a second"
     )
 
 
-def checks_until_unhealthy(*, definite: bool) -> int:
+def noticed_after_s(chance: random.Random, interval_s: float, takes_s: float, *, definite: bool) -> float:
+    """From a good check, right after which the target fails, to the end of the one that makes it unhealthy;
+    ``takes_s`` is what a failed one takes."""
     record = HealthRecord()
     record.passed(1.0, 0.0)
-    checks = 0
+    began_s = took_s = 0.0
     while record.report.status == "healthy":
-        checks += 1
+        began_s += max(took_s, jittered(record.pace_s(interval_s), chance.uniform))
+        took_s = takes_s
         record.failed("", 0.0, definite=definite)
-    return checks
+    return began_s + took_s
 
 
 def openings(chance: random.Random, seconds: float) -> list[float]:

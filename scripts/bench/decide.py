@@ -1,6 +1,6 @@
 """How long a decision takes: facts and a snapshot in, the ordered targets out. No server, no network, one core.
 
-    python -m scripts.bench.decide [--targets 10,500] [--requests 2000]
+    python -m scripts.bench.decide [--targets 10,500] [--requests 1500]
 
 Every strategy meets the same fleet, six clusters to four providers, and the same mixture of requests: plain ones, ones
 with requirements that half of the fleet meets, and ones that a rule takes. Prints one line for each strategy and size.
@@ -30,6 +30,7 @@ from llm_router.model import (
     Target,
     View,
 )
+from llm_router.router_process import settle_memory
 from llm_router.routing.engine import decide
 from llm_router.routing.policy import Policy
 from llm_router.routing.rules import compile_rules
@@ -93,9 +94,10 @@ def measure(strategy: str, snapshot: Snapshot, rounds: int) -> Timing:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--targets", default="10,500", help="sizes of the fleet")
-    parser.add_argument("--requests", type=int, default=2000, help="decisions for each strategy and size")
+    parser.add_argument("--requests", type=int, default=1500, help="decisions for each strategy and size")
     options = parser.parse_args(arguments)
     sizes = [int(size) for size in options.targets.split(",")]
+    settle_memory()  # as in production
     print(f"{'strategy':<16}{'targets':>8}{'p50 µs':>10}{'p99 µs':>10}")
     for size in sizes:
         snapshot = fleet(size)

@@ -1,5 +1,5 @@
-"""The secrets that the tests use, looked for in every byte that the suite captures: what listeners answer, what is
-logged, and what programs print."""
+"""The secrets that the tests use, looked for in every byte that the suite captures: what listeners answer, in this
+process and in others, what is logged, down to what nobody usually reads, and what programs print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
@@ -49,33 +51,44 @@ class Canaries:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """What listeners in this process answer and what is logged here."""
+        """What listeners in this process answer and what is logged here; and what others answer to the tests, which ask
+        with clients that wait, as the product's own do not."""
         handler, logger = _Handler(self), logging.getLogger("llm_router")
-        answer = Guard.__call__
+        answer, ask = Guard.__call__, httpx.Client.send
 
         async def scanned(guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
             await answer(guard, scope, receive, self._scanning(scope, send))
 
+        def asked(client: httpx.Client, request: httpx.Request, *, stream: bool = False, **more: Any) -> httpx.Response:
+            response = ask(client, request, stream=True, **more)
+            where = f"the answer to {request.method} {request.url.path}"
+            self.scan(b"\n".join(name + b": " + value for name, value in response.headers.raw), where)
+            response.stream = _Scanning(response.stream, _Cut(self, where))
+            if not stream:
+                response.read()
+            return response
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Guard, "__call__", scanned)
+            patch.setattr(httpx.Client, "send", asked)
+            level = logger.level
             logger.addHandler(handler)
+            logger.setLevel(logging.DEBUG)
             try:
                 yield
             finally:
+                logger.setLevel(level)
                 logger.removeHandler(handler)
 
     def _scanning(self, scope: Scope, send: Send) -> Send:
-        kept = b""
         where = f"the answer to {scope.get('method')} {scope.get('path')}"
+        cut = _Cut(self, where)
 
         async def scanning(message: Message) -> None:
-            nonlocal kept
             if message["type"] == "http.response.start":
                 self.scan(b"\n".join(name + b": " + value for name, value in message.get("headers", ())), where)
             else:
-                kept += message.get("body", b"")
-                self.scan(kept, where)
-                kept = kept[-KEPT:]
+                cut.scan(message.get("body", b""))
             await send(message)
 
         return scanning
@@ -83,6 +96,31 @@ class Canaries:
     def scan_file(self, path: Path) -> None:
         if path.is_file():
             self.scan(path.read_bytes(), f"what a program said ({path.name})")
+
+
+class _Cut:
+    """What comes in pieces, wherever it is cut."""
+
+    def __init__(self, canaries: Canaries, where: str) -> None:
+        self._canaries, self._where, self._kept = canaries, where, b""
+
+    def scan(self, data: bytes) -> None:
+        self._kept += data
+        self._canaries.scan(self._kept, self._where)
+        self._kept = self._kept[-KEPT:]
+
+
+class _Scanning(httpx.SyncByteStream):
+    def __init__(self, stream: Any, cut: _Cut) -> None:
+        self._stream, self._cut = stream, cut
+
+    def __iter__(self) -> Iterator[bytes]:
+        for data in self._stream:
+            self._cut.scan(data)
+            yield data
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _Handler(logging.Handler):

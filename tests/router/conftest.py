@@ -44,13 +44,14 @@ def canaries() -> Iterator[Canaries]:
 
 @pytest.fixture(autouse=True)
 def no_secret_gets_out(canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails the test in which one did."""
+    """Fails the test in which one did. Programs log all that they can."""
 
     def scan(process: Process) -> None:
         if "llm_router.demo.standins" not in process.command:  # they say at the start which keys they take
             canaries.scan_file(process.log)
 
     monkeypatch.setattr(Process, "ended", scan)
+    monkeypatch.setenv("LOG_LEVEL", "debug")
     yield
     if found := canaries.found.copy():
         canaries.found.clear()

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from llm_router.admission.keys import RANDOM_BYTES, make_key
 from llm_router.api.guard import Guard
 from tests.router.canaries import SECRETS, Canaries
+from tests.router.edge import in_thread
+from tests.router.upstream.raw import head, serving, write_apart
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +51,14 @@ def test_each_secret_is_found_wherever_an_answer_is_cut(secret: str) -> None:
 
 
 def test_headers_logs_and_files_are_looked_through(tmp_path: Path) -> None:
-    for leak in ("header", "log", "traceback", "file"):
+    for leak in ("header", "log", "debug", "traceback", "file"):
         canaries, key = Canaries(), make_key(os.urandom(RANDOM_BYTES))
         with canaries.watching():
             logger = logging.getLogger("llm_router.test")
             if leak == "log":
                 logger.warning("asked with %s", key)
+            elif leak == "debug":
+                logger.debug("asked with %s", key)
             elif leak == "traceback":
                 try:
                     raise ValueError(key)
@@ -66,6 +71,24 @@ def test_headers_logs_and_files_are_looked_through(tmp_path: Path) -> None:
             canaries.scan_file(tmp_path / "log")
         assert canaries.found, leak
         assert key not in canaries.found[0], "what is told of a leak is none itself"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_another_process_answers_is_looked_through(streamed: bool) -> None:
+    """The answer of a server that knows nothing of the scan."""
+    canaries, key = Canaries(), make_key(os.urandom(RANDOM_BYTES)).encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        await head(reader)
+        await write_apart(writer, b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + key[:20], key[20:])
+
+    with in_thread(serving(serve)) as (_upstream, url), canaries.watching(), httpx.Client(trust_env=False) as client:
+        if streamed:
+            with client.stream("GET", str(url)) as answer:
+                assert b"".join(answer.iter_raw()) == key
+        else:
+            assert client.get(str(url)).content == key
+    assert len(canaries.found) == 1
 
 
 def test_what_is_no_secret_is_let_pass() -> None:

@@ -17,12 +17,17 @@ from tests.router.edge import in_thread
 from tests.router.ports import free_port
 from tests.router.routers import MODELS, Running, providers, running_router
 from tests.router.standins import Standins, running_standins
-from tests.router.upstream.raw import Upstream, serving
+from tests.router.upstream.raw import Upstream, half_open, serving
 
 KEY = "sk-only-for-the-primary"
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 ROLE = b'data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
 HANG_S = 10.0
+_ANSWER = (
+    b'{"id":"1","object":"chat.completion","model":"gpt-5.4-mini","choices":[{"index":0,"finish_reason":"stop",'
+    b'"message":{"role":"assistant","content":"Hi"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
+)
+COMPLETION = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_ANSWER) + _ANSWER
 
 Script = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -33,9 +38,8 @@ def standins() -> Iterator[Standins]:
         yield running
 
 
-def ask(standins: Standins, url: str, *, stream: bool, **primary: Any) -> dict[str, str]:
-    """Asks a router whose first target is at ``url``; what the headers of the answer say."""
-    standins.clear()
+def in_front_of(standins: Standins, url: str, **primary: Any) -> dict[str, Any]:
+    """The configuration of a router whose first target is at ``url``, and whose second is well."""
     first = {
         "name": "primary",
         "type": "openai",
@@ -50,8 +54,13 @@ def ask(standins: Standins, url: str, *, stream: bool, **primary: Any) -> dict[s
         "routingStrategy": "priority",
         "timeouts": {"connect": "300ms", "firstToken": "1s", "betweenTokens": "1s"},
     }
-    config = {"externalProviders": [first | primary, second | {"priority": 2}], "router": settings}
-    with running_router(config) as router:
+    return {"externalProviders": [first | primary, second | {"priority": 2}], "router": settings}
+
+
+def ask(standins: Standins, url: str, *, stream: bool, **primary: Any) -> dict[str, str]:
+    """Asks a router whose first target is at ``url``; what the headers of the answer say."""
+    standins.clear()
+    with running_router(in_front_of(standins, url, **primary)) as router:
         answer = router.chat(stream=stream)
         assert answer.status_code == 200, answer.text
         assert answer.elapsed.total_seconds() < HANG_S
@@ -72,6 +81,12 @@ def saying(*parts: bytes, then: Script | None = None) -> Script:
     return script
 
 
+async def read_request(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.split(b":")[1]))
+
+
 async def reset(writer: asyncio.StreamWriter) -> None:
     raw = writer.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -87,9 +102,7 @@ async def flood(writer: asyncio.StreamWriter) -> None:
 @contextmanager
 def misbehaving(script: Script) -> Iterator[tuple[Upstream, str]]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length.split(b":")[1]))
+        await read_request(reader)
         await script(writer)
 
     with in_thread(serving(serve)) as (upstream, url):
@@ -159,6 +172,36 @@ def test_f2_nobody_accepts(standins: Standins) -> None:
         with socket.create_connection(full.getsockname()):
             said = ask(standins, f"http://127.0.0.1:{full.getsockname()[1]}", stream=True)
             assert (said["target"], said["attempts"]) == ("openai", "2")
+
+
+def test_f13_a_kept_connection_that_swallows_everything(standins: Standins) -> None:
+    """The same target answers over a second connection, within the same attempt: asked once more, billed once."""
+    requests: list[int] = []
+    second = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        await read_request(reader)
+        requests.append(nth)
+        if nth == 1:
+            half_open(writer)
+        else:
+            second.set()
+        writer.write(COMPLETION)
+        if nth == 1:
+            await second.wait()
+
+    with (
+        in_thread(serving(serve)) as (_upstream, url),
+        running_router(in_front_of(standins, str(url.origin()))) as router,
+    ):
+        for _ in range(2):
+            answer = router.chat()
+            assert answer.status_code == 200, answer.text
+            said = answer.headers
+            assert (said["x-llm-router-target"], said["x-llm-router-attempts"]) == ("primary", "1")
+        assert requests == [1, 2]
+        billed = [[attempt.target for attempt in record.attempts] for record in router.ledger.recent(2)]
+        assert billed == [["primary"], ["primary"]]
 
 
 def test_f3_a_name_that_nobody_has(standins: Standins) -> None:

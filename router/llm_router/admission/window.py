@@ -53,8 +53,10 @@ class Window:
 
     def settle(self, second: int, reserved: int, actual: int, now: float) -> None:
         """What was reserved too much leaves its second; what was used beyond it counts from now on."""
-        if actual >= reserved:
+        if actual > reserved:
             self.take(actual - reserved, now)
-        elif self.used(now) and second in self._by_second:
+        elif actual < reserved and self.used(now) and second in self._by_second:
             self._by_second[second] -= reserved - actual
             self._used -= reserved - actual
+            if not self._by_second[second]:
+                del self._by_second[second]

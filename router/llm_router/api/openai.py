@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from ..admission.keys import ApiKey, authorise
-from ..admission.load import Criticality, overloaded
+from ..admission.load import Criticality, Place, overloaded
 from ..errors import AttemptFailed, ClientError, NoTarget, RouterError
 from ..execution.exchange import Exchange
 from ..execution.generation import Decided, Generation
@@ -38,9 +38,6 @@ JSON = (b"content-type", b"application/json")
 EVENTS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 
-Admit = Callable[[ApiKey | None, int], Awaitable[Admission]]
-
-
 class Asking(Struct, frozen=True):
     """An admitted chat request: what is asked, by whom, what was decided, what telling its categories cost, and what it
     holds of its key's limits."""
@@ -60,17 +57,16 @@ class ChatDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         generation = self._generation()
-        with generation.load.request():
-            await self._answer(generation, scope, receive, send)
+        with generation.load.request() as place:
+            await self._answer(generation, place, scope, receive, send)
 
-    async def _answer(self, generation: Generation, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, generation: Generation, place: Place, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = generation.clock()
         request_id = str(uuid.uuid4())
         try:
             if scope["method"] != "POST":
                 raise ClientError(405, "method_not_allowed", f"{PATH} takes POST.")
-            admit = generation.limiting.admit
-            asking = await ask(generation, scope, receive, generation.turns.take, request_id, admit=admit)
+            asking = await ask(generation, scope, receive, generation.turns.take, request_id, place=place)
         except ClientGone:
             return
         except RouterError as error:
@@ -117,23 +113,23 @@ def _account(generation: Generation, exchange: Exchange, status: int) -> None:
 
 
 async def ask(
-    generation: Generation, scope: Scope, receive: Receive, turn: Turn, request_id: str, *, admit: Admit | None = None
+    generation: Generation, scope: Scope, receive: Receive, turn: Turn, request_id: str, *, place: Place | None = None
 ) -> Asking:
-    """Read, admit and decide; without ``admit`` it counts for no limit. Raises a ``RouterError`` that has an answer, or
-    ``ClientGone``. Nothing is sent but the prompt to the embedding model, where one is configured and the request may
-    go there."""
+    """Read, admit and decide; without a ``place`` it counts for nothing. Raises a ``RouterError`` that has an answer,
+    or ``ClientGone``. Nothing is sent but the prompt to the embedding model, where one is configured and the request
+    may go there."""
     headers = scope["headers"]
     key = None if generation.keys is None else authorise(generation.keys, headers, generation.unix_time())
     asked = read_requirements(headers, key, generation.vocabulary)
     server = generation.loaded.config.server
-    _check_load(generation, asked.criticality)
+    _check_load(generation, asked.criticality, None if place is None else _whose(generation, place, key))
     _check_media_type(headers)
     announced = announced_bytes(headers)
     if announced is not None and announced > server.max_body:
         raise BodyTooLarge(server.max_body)
     body = await read_body(receive, max_bytes=server.max_body, deadline_s=server.read_timeout)
-    chat = read_chat(body)
-    admission = UNLIMITED if admit is None else await admit(key, most_tokens(chat))
+    chat = read_chat(body, generation.loaded.config.router.max_tokens)
+    admission = UNLIMITED if place is None else await generation.limiting.admit(key, most_tokens(chat))
     try:
         key_name = None if key is None else key.name
         belonging = await generation.meaning.of(asked_text(chat), asked.requirements, request_id, key_name)
@@ -301,8 +297,17 @@ async def _refuse(send: Send, request_id: str, error: RouterError, exchange: Exc
     return status
 
 
-def _check_load(generation: Generation, criticality: Criticality) -> None:
-    cause = generation.load.too_much_for(criticality, generation.loaded.config.server.max_requests)
+def _whose(generation: Generation, place: Place, key: ApiKey | None) -> str | None:
+    """Among several keys the name of the one whose ``place`` it is."""
+    if key is None or generation.keys is None or len(generation.keys) == 1:
+        return None
+    place.taken_by(key.name)
+    return key.name
+
+
+def _check_load(generation: Generation, criticality: Criticality, key_name: str | None) -> None:
+    places = generation.loaded.config.server.max_requests
+    cause = generation.load.too_much_for(criticality, places, key_name)
     if cause is not None:
         generation.metrics.shed(criticality, cause)
         raise overloaded(cause)

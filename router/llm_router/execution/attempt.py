@@ -97,7 +97,9 @@ class Attempt:
         """Send without streaming, and read the whole answer: a validated ``chat.completion`` as it came. It is silent
         until it is complete, so the first token's deadline is stretched by the tokens that may come, and the prompt
         counts as read after the ``reading_s`` that were predicted for it."""
-        self._deadlines.stretch((chat.max_tokens or UNBOUNDED_TOKENS) / SLOWEST_TOKENS_PER_SECOND)
+        self._deadlines.stretch(
+            (chat.max_tokens or chat.longest_answer or UNBOUNDED_TOKENS) / SLOWEST_TOKENS_PER_SECOND
+        )
         if reading_s is not None:
             self._reading = asyncio.get_running_loop().call_later(reading_s, self._slot.prompt_read)
         answer = await self._send(self._outgoing(chat), request_id)

@@ -7,7 +7,7 @@ import logging
 from ..model import ServedModel, State
 from ..telemetry.trouble import Trouble
 from .meter import Meter, Served
-from .scrape import Facts, LlamaServer, Load, ScrapeFailed
+from .scrape import Facts, LlamaServer, Load, NotAsked, ScrapeFailed
 
 logger = logging.getLogger("llm_router.exporter")
 
@@ -29,6 +29,10 @@ class Member:
         before, self.is_current = self.state, True
         try:
             self.state = await self._server.state()
+        except NotAsked as failed:
+            self._trouble.is_(str(failed))
+            self.is_current = self._load is None
+            return None
         except ScrapeFailed as failed:
             self.state = "down"
             self._trouble.is_(str(failed))

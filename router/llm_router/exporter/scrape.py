@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ..errors import RouterError
 from ..model import ServedModel, State
+from ..upstream.descriptors import out_of_descriptors
 from .census import Address
 from .meter import Reading
 
@@ -28,6 +29,10 @@ PREFIX = "llamacpp:"
 
 class ScrapeFailed(RouterError):
     """llama-server gave no usable answer; the message says what to do where that is known."""
+
+
+class NotAsked(ScrapeFailed):
+    """The fault is this process's own, and says nothing of llama-server."""
 
 
 class Facts(Struct, frozen=True):
@@ -77,10 +82,12 @@ class LlamaServer:
 
     async def state(self) -> State:
         """``up``, ``starting`` while the model loads, ``down`` without an answer. Raises ``ScrapeFailed`` for one that
-        no llama-server gives."""
+        no llama-server gives, ``NotAsked``."""
         try:
             response = await self._client.get(f"{self.url}/health", auth=self._auth)
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            if out_of_descriptors():
+                raise NotAsked(f"{self.url}/health was not asked: out of file descriptors") from error
             return "down"
         if response.status_code == 200:
             return "up"

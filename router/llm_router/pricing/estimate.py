@@ -18,6 +18,9 @@ NANO_USD_PER_USD = 1_000_000_000
 
 def list_usd(price: ListPrice, usage: Usage) -> float:
     """USD for ``usage`` at this list price: tiers by the whole input, cached input at its own rates."""
+    if not usage.cache_read_tokens and not usage.cache_write_tokens:  # as every estimate
+        paid = usage.input_tokens
+        return (paid * price.input.at(paid) + usage.output_tokens * price.output.at(paid)) / 1000
     paid, for_an_hour = usage.all_input_tokens, usage.cache_write_1h_tokens
     return (
         usage.input_tokens * price.input.at(paid)
@@ -33,12 +36,7 @@ def cluster_usd(cost: ClusterCost, usage: Usage) -> float | None:
     usd_per_1k = decision_usd_per_1k(cost)
     if usd_per_1k is None:
         return None
-    return _weighed(cost, usage.all_input_tokens, usage.output_tokens) * usd_per_1k / 1000
-
-
-def _weighed(cost: ClusterCost, input_tokens: int, output_tokens: int) -> float:
-    """Generated tokens that take as long as these."""
-    return output_tokens + input_tokens * cost.input_ratio
+    return (usage.output_tokens + usage.all_input_tokens * cost.input_ratio) * usd_per_1k / 1000
 
 
 def decision_usd_per_1k(cost: ClusterCost) -> float | None:
@@ -63,6 +61,23 @@ def expected_usage(view: View, facts: Facts) -> Usage:
     return Usage(input_tokens=expected_input_tokens(view, facts), output_tokens=_expected_output_tokens(view, facts))
 
 
+class Expecting:
+    """``expected_usage`` of one request for many targets: reckoned once for all that have been taught the same, as
+    those are that serve the same model."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._known: dict[int, Usage] = {}
+
+    def of(self, view: View) -> Usage:
+        """``view`` must live as long as this does."""
+        taught = id(view.expected)
+        usage = self._known.get(taught)
+        if usage is None:
+            usage = self._known[taught] = expected_usage(view, self._facts)
+        return usage
+
+
 def _expected_output_tokens(view: View, facts: Facts) -> int:
     output, lengths = facts.expected_output_tokens, view.expected.output_tokens
     if not lengths:
@@ -76,8 +91,18 @@ def most_usage(view: View, facts: Facts) -> Usage:
     """The tokens that are reserved for this request at this target: those of the longest answers that it may get, or of
     the expected ones where they have no bound."""
     expected = expected_usage(view, facts)
-    each = expected.output_tokens if facts.max_tokens is None else facts.max_tokens
+    each = facts.max_tokens
+    if each is None:
+        each = _longest_answer(view, facts, expected.input_tokens) or expected.output_tokens
     return Usage(input_tokens=expected.input_tokens, output_tokens=each * facts.answers)
+
+
+def _longest_answer(view: View, facts: Facts, input_tokens: int) -> int | None:
+    """Of one who states no ``max_tokens``; ``None`` where nothing bounds it but the target."""
+    longest, window = facts.longest_answer, view.target.context_length
+    if longest is None or window is None:
+        return longest
+    return max(1, min(longest, window - input_tokens))
 
 
 def most_usd(view: View, facts: Facts) -> float | None:
@@ -93,8 +118,8 @@ def nano_usd(usd: float) -> int:
     return math.ceil(usd * NANO_USD_PER_USD)
 
 
-def estimate(view: View, facts: Facts) -> tuple[float | None, float | None]:
-    """``(USD per 1K tokens, USD)`` predicted for this request on that target.
+def estimate(view: View, usage: Usage) -> tuple[float | None, float | None]:
+    """``(USD per 1K tokens, USD)`` predicted on that target for a request that is expected to take this ``usage``.
 
     For a provider both come from its list price and the expected tokens, the first blended over them; for a cluster
     the first is the figure of its pool. A pool at zero would have to start for this request: then the start is in the
@@ -104,14 +129,12 @@ def estimate(view: View, facts: Facts) -> tuple[float | None, float | None]:
         usd_per_1k = None if view.cost is None else decision_usd_per_1k(view.cost)
         if view.cost is None or usd_per_1k is None:
             return None, None
-        read, written = expected_input_tokens(view, facts), _expected_output_tokens(view, facts)
-        usd = _weighed(view.cost, read, written) * usd_per_1k / 1000
+        usd = (usage.output_tokens + usage.input_tokens * view.cost.input_ratio) * usd_per_1k / 1000
         return usd_per_1k, _with_start(usd, view.cost) if view.state == "zero" else usd
     if view.target.list_price is None:
         return None, None
-    usage = expected_usage(view, facts)
     usd = list_usd(view.target.list_price, usage)
-    return usd * 1000 / max(1, usage.all_tokens), usd
+    return usd * 1000 / (usage.all_tokens or 1), usd
 
 
 def _with_start(usd: float, cost: ClusterCost) -> float | None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..config.schema import Config
 from ..model import Choice, Decision, Demand, Facts, PoolView, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate
+from ..pricing.estimate import Expecting, estimate
 from . import panic
 from .demand import demand_of
 from .policy import SHORTCUTS, Policy
@@ -116,12 +116,12 @@ class _Verdict(Struct, kw_only=True):
     """``candidates`` are all that may answer, by target name, in the snapshot's order; those ``asleep`` among them
     cannot yet, and are rejected too. ``outside`` are the APIs that may answer now or as soon as they have recovered."""
 
-    candidates: dict[str, Candidate] = {}
-    asleep: set[str] = set()
-    outside: list[Candidate] = []
-    rejected: list[Rejection] = []
-    baseline: Target | None = None
-    clusters_down: bool = False
+    candidates: dict[str, Candidate]
+    asleep: set[str]
+    outside: list[Candidate]
+    rejected: list[Rejection]
+    baseline: Target | None
+    clusters_down: bool
 
 
 def _is_elastic(snapshot: Snapshot) -> bool:
@@ -151,33 +151,43 @@ def _strategy(facts: Facts, policy: Policy) -> tuple[str, Strategy]:
 def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
     checks = checks_for(question)
     if_well = [entry for entry in checks if entry[0] not in TROUBLE]
-    verdict = _Verdict()
+    candidates: dict[str, Candidate] = {}
+    asleep: set[str] = set()
+    outside: list[Candidate] = []
+    rejected: list[Rejection] = []
     comparable: list[Candidate] = []
     cluster_there = cluster_missing = False
+    now, policy, expecting = question.now, question.policy, Expecting(question.facts)
     for view in snapshot.views:
         target = view.target
-        rejection = reject(view, question, if_well if is_well(view, question.now) else checks)
-        code = None if rejection is None else rejection.code
+        rejection = reject(view, question, if_well if is_well(view, now) else checks)
+        code = None
         if rejection is not None:
-            verdict.rejected.append(rejection)
+            code = rejection.code
+            rejected.append(rejection)
         if target.kind == "cluster":
             if code is None or (code == STATE and view.state in ASLEEP):
                 cluster_there = True
-                verdict.candidates[target.name] = _candidate(view, question.facts, snapshot, question.policy)
+                candidates[target.name] = _candidate(view, expecting, snapshot, policy)
                 if code is not None:
-                    verdict.asleep.add(target.name)
+                    asleep.add(target.name)
             elif code in UNAVAILABLE:
                 cluster_missing = True
         elif code is None or code in _STILL_COMPARABLE:
-            candidate = _candidate(view, question.facts, snapshot, question.policy)
+            candidate = _candidate(view, expecting, snapshot, policy)
             comparable.append(candidate)
             if code is None:
-                verdict.candidates[target.name] = candidate
+                candidates[target.name] = candidate
             if code is None or code in RECOVERING:
-                verdict.outside.append(candidate)
-    verdict.baseline = _cheapest(comparable) if question.policy.baseline is None else _named(question, snapshot)
-    verdict.clusters_down = cluster_missing and not cluster_there
-    return verdict
+                outside.append(candidate)
+    return _Verdict(
+        candidates=candidates,
+        asleep=asleep,
+        outside=outside,
+        rejected=rejected,
+        baseline=_cheapest(comparable) if policy.baseline is None else _named(question, snapshot),
+        clusters_down=cluster_missing and not cluster_there,
+    )
 
 
 _STILL_COMPARABLE = PASSING | {"external_disabled"}
@@ -206,13 +216,13 @@ def _panicking(verdict: _Verdict, rule: Rule | None, facts: Facts, snapshot: Sna
     probe = panic.probe(views, snapshot.now)
     if probe is None:
         return []
-    candidate = verdict.candidates[probe.target.name] = _candidate(probe, facts, snapshot, policy)
+    candidate = verdict.candidates[probe.target.name] = _candidate(probe, Expecting(facts), snapshot, policy)
     verdict.rejected = [rejection for rejection in verdict.rejected if rejection.target != probe.target.name]
     return [(candidate, panic.REASON)]
 
 
-def _candidate(view: View, facts: Facts, snapshot: Snapshot, policy: Policy) -> Candidate:
-    usd_per_1k, usd = estimate(view, facts)
+def _candidate(view: View, expecting: Expecting, snapshot: Snapshot, policy: Policy) -> Candidate:
+    usd_per_1k, usd = estimate(view, expecting.of(view))
     if view.target.kind == "provider":
         return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd)
     pool = snapshot.pools.get(view.target.owner)
@@ -266,33 +276,31 @@ def _put_back(order: Order, policy: Policy, now: float, turn: Turn) -> Order:
     if len(order) == 1:
         return order
 
-    last_resort, slow_start_s = policy.last_resort, policy.slow_start_s
-
-    def rank(entry: tuple[Candidate, str]) -> int:
+    last_resort, max_queue_depth, max_latency_ms = policy.last_resort, policy.max_queue_depth, policy.max_latency_ms
+    well, strained, last, last_and_strained = tiers = [], [], [], []  # type: tuple[Order, Order, Order, Order]
+    for entry in order:
         view, reason = entry[0].view, entry[1]
-        last = view.target.name in last_resort and not reason.startswith("rule:")
-        # An idle target is never passed over: not asking saves a call for most of them.
-        strained = _is_strained(view, policy) or (view.pending > 0 and passed_over(view, now, slow_start_s, turn))
-        return 2 * last + strained
-
-    return sorted(order, key=rank)
-
-
-def _is_strained(view: View, policy: Policy) -> bool:
-    if view.queue_depth >= policy.max_queue_depth:
-        return True
-    return view.p95_latency_ms is not None and view.p95_latency_ms > policy.max_latency_ms
+        is_last = view.target.name in last_resort and not reason.startswith("rule:")
+        p95_ms = view.p95_latency_ms
+        is_strained = (
+            view.queue_depth >= max_queue_depth
+            or (p95_ms is not None and p95_ms > max_latency_ms)
+            # An idle target is never passed over: not asking saves a call for most of them.
+            or (view.pending > 0 and passed_over(view, now, policy.slow_start_s, turn))
+        )
+        tiers[2 * is_last + is_strained].append(entry)
+    return well + strained + last + last_and_strained
 
 
 def _choices(order: Order, verdict: _Verdict) -> tuple[Choice, ...]:
-    choices = []
+    choices, candidates, asleep = [], verdict.candidates, verdict.asleep
     for candidate, reason in order:
         name = candidate.view.target.name
-        if name in verdict.asleep:
+        if name in asleep:
             continue  # among the rejected
         # Taken out of what was allowed: whatever a strategy returns, a rejected target can't be among the choices and
         # none appears twice.
-        taken = verdict.candidates.pop(name)
+        taken = candidates.pop(name)
         choices.append(
             Choice(
                 target=taken.view.target,

@@ -27,6 +27,8 @@ MAX_TOKENS = 2**31 - 1
 """Far above every window, and small enough that what it may cost still is a number for limits and stores."""
 
 BYTES_PER_TOKEN = 4
+PROMPT_MARGIN = 2
+"""No prompt has more tokens than this many times the estimate, or hardly one."""
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_IMAGE = 765
 """A 1024×1024 picture in OpenAI's high detail; others are of this order."""
@@ -49,7 +51,8 @@ class Message(Struct):
 
 class ChatRequest(Struct, frozen=True, kw_only=True):
     """An OpenAI chat request: the fields that the router reads, and every top-level field as the bytes it came in, so
-    that what is passed on is what was sent."""
+    that what is passed on is what was sent. ``longest_answer`` is the operator's bound on the tokens of an answer;
+    ``max_tokens``, the caller's, is not above it."""
 
     fields: dict[str, Raw]
     model: str
@@ -59,6 +62,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     max_tokens: int | None
     needs: frozenset[str]
     answers: int = 1
+    longest_answer: int | None = None
 
 
 class StreamOptions(Struct):
@@ -86,28 +90,47 @@ class ChatBody(Struct):
     modalities: list[str] | UnsetType | None = UNSET
 
 
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens")
+_NULL = Raw(b"null")
 _decode = msgspec.json.Decoder(ChatBody).decode
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 
 
-def read_chat(body: bytes) -> ChatRequest:
-    """The body of ``POST /v1/chat/completions``. Raises ``ClientError`` 400 that names the field at fault."""
+def read_chat(body: bytes, longest_answer: int | None = None) -> ChatRequest:
+    """The body of ``POST /v1/chat/completions``; a ``max_tokens`` above ``longest_answer`` is lowered to it. Raises
+    ``ClientError`` 400 that names the field at fault."""
     fields = strict_object(body)
     try:
         parsed = _decode(body)
     except msgspec.ValidationError as exc:
         raise _invalid(exc) from exc
     _check(parsed)
+    max_tokens = _max_tokens(parsed)
+    if max_tokens is not None and longest_answer is not None and max_tokens > longest_answer:
+        max_tokens = longest_answer
+        fields = _with_max_tokens(fields, max_tokens)
     return ChatRequest(
         fields=fields,
         model=parsed.model,
         messages=parsed.messages,
         stream=bool(parsed.stream),
         include_usage=bool(parsed.stream_options and parsed.stream_options.include_usage),
-        max_tokens=parsed.max_completion_tokens if parsed.max_completion_tokens is not None else parsed.max_tokens,
+        max_tokens=max_tokens,
         needs=frozenset(_needs(parsed)),
         answers=parsed.n or 1,
+        longest_answer=longest_answer,
     )
+
+
+def bounded(chat: ChatRequest, context_length: int | None) -> ChatRequest:
+    """What a target with this window is sent: the operator's bound for who states none, unless prompt and bound may not
+    fit the window, which then is the bound."""
+    longest = chat.longest_answer
+    if longest is None or chat.max_tokens is not None:
+        return chat
+    if context_length is not None and PROMPT_MARGIN * estimate_input_tokens(chat) + longest > context_length:
+        return chat
+    return msgspec.structs.replace(chat, max_tokens=longest, fields=_with_max_tokens(chat.fields, longest))
 
 
 def facts_of(
@@ -132,6 +155,7 @@ def facts_of(
         stream=chat.stream,
         input_tokens=estimate_input_tokens(chat),
         max_tokens=chat.max_tokens,
+        longest_answer=chat.longest_answer,
         expected_output_tokens=min(chat.max_tokens or PRIOR_OUTPUT_TOKENS, PRIOR_OUTPUT_TOKENS),
         answers=chat.answers,
         complexity=categories.complexity(score(text), belongs_to),
@@ -165,7 +189,7 @@ def estimate_input_tokens(chat: ChatRequest) -> int:
 def most_tokens(chat: ChatRequest) -> int:
     """Of prompt and answers together, before anybody knows who answers: the upper bound, or what is expected of answers
     that have none."""
-    each = PRIOR_OUTPUT_TOKENS if chat.max_tokens is None else chat.max_tokens
+    each = chat.max_tokens or chat.longest_answer or PRIOR_OUTPUT_TOKENS
     return estimate_input_tokens(chat) + each * chat.answers
 
 
@@ -200,6 +224,22 @@ def _check(body: ChatBody) -> None:
             raise ClientError(400, "invalid_request_error", f"{name} must be at least 1.", param=name)
         if value is not None and value > most:
             raise ClientError(400, "invalid_request_error", f"{name} may be at most {most}.", param=name)
+
+
+def _max_tokens(body: ChatBody) -> int | None:
+    """By its new name or by its old one: with two values, no two upstreams would take the same."""
+    new, old = body.max_completion_tokens, body.max_tokens
+    if new is not None and old is not None and new != old:
+        message = "max_tokens and max_completion_tokens differ: state one of them."
+        raise ClientError(400, "invalid_request_error", message, param="max_tokens")
+    return old if new is None else new
+
+
+def _with_max_tokens(fields: dict[str, Raw], tokens: int) -> dict[str, Raw]:
+    """Under the name that is used, or the one that all targets know."""
+    stated = [name for name in _MAX_TOKENS if bytes(fields.get(name, _NULL)) != b"null"]
+    others = {name: raw for name, raw in fields.items() if name not in _MAX_TOKENS}
+    return others | dict.fromkeys(stated or _MAX_TOKENS[:1], Raw(b"%d" % tokens))
 
 
 def _needs(body: ChatBody) -> list[str]:

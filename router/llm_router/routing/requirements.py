@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..config.regions import within
 from ..model import Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate, expected_input_tokens, most_usage, most_usd, nano_usd
+from ..pricing.estimate import estimate, expected_input_tokens, expected_usage, most_usage, most_usd, nano_usd
 from .complexity import COMPLEX
 from .policy import Policy
 
@@ -190,7 +190,7 @@ def _context(view: View, question: Question) -> str | None:
 
 
 def _cost(view: View, question: Question) -> str | None:
-    usd_per_1k = estimate(view, question.facts)[0]
+    usd_per_1k = estimate(view, expected_usage(view, question.facts))[0]
     if usd_per_1k is None:
         return "the cost is not known"
     limit = question.facts.requirements.max_usd_per_1k_tokens

@@ -27,9 +27,7 @@ def has_room(pool: PoolView, input_tokens: int, limit_s: float, nodes: int | Non
     """Whether the request gets a slot at once and its first token within the limit, on the nodes that may be used or on
     so many of them. What is not known rules nobody out."""
     usable = pool.usable_nodes if nodes is None else nodes
-    if not usable:
-        return False
-    if free_slots(pool, usable) == 0:
+    if not usable or free_slots(pool, usable) == 0:
         return False
     predicted_s = first_token_s(pool, input_tokens, usable)
     return predicted_s is None or predicted_s <= limit_s

@@ -66,17 +66,24 @@ def leading(rule: Rule, targets: Sequence[Target], turn: Turn) -> list[str]:
     """The names of those targets that the rule puts first, best first: the leads, then the followers that it names."""
     order: dict[str, None] = {}
     for lead in rule.leads:
-        groups = {name: _called(name, targets) for name in lead.names}
-        present = {name: group for name, group in groups.items() if group}
+        present = {name: group for name, group in _called(lead.names, targets).items() if group}
         names = turn(f"rule:{rule.name}", _weights(present)) if lead.by_turns else list(present)
         order |= dict.fromkeys(target.name for name in names for target in present[name])
-    for name in rule.followers or ():
-        order |= dict.fromkeys(target.name for target in _called(name, targets))
+    for group in _called(rule.followers or (), targets).values():
+        order |= dict.fromkeys(target.name for target in group)
     return list(order)
 
 
-def _called(name: str, targets: Sequence[Target]) -> list[Target]:
-    return [target for target in targets if name in (target.name, target.owner)]
+def _called(names: Sequence[str], targets: Sequence[Target]) -> dict[str, list[Target]]:
+    """For each of the ``names`` the target of that name, or those of the owner."""
+    groups: dict[str, list[Target]] = {name: [] for name in names}
+    for target in targets if names else ():
+        name, owner = target.name, target.owner
+        if name in groups:
+            groups[name].append(target)
+        if owner in groups and owner != name:
+            groups[owner].append(target)
+    return groups
 
 
 def _weights(groups: Mapping[str, list[Target]]) -> dict[str, int]:

@@ -61,6 +61,8 @@ def next_turn(standings: Mapping[str, int], weights: Mapping[str, int]) -> tuple
     divisor = gcd(*weights.values())
     shares = {name: weight // divisor if divisor else 1 for name, weight in weights.items()}
     after = {name: standings.get(name, 0) + share for name, share in shares.items()}
-    order = sorted(after, key=lambda name: (shares[name] == 0, -after[name]))
+    order = sorted(after, key=after.__getitem__, reverse=True)
+    if not all(shares.values()):
+        order.sort(key=lambda name: not shares[name])
     after[order[0]] -= sum(shares.values())
     return order, after

@@ -12,6 +12,7 @@ import msgspec
 from yarl import URL
 
 from ..model import ClusterStatus
+from ..upstream.descriptors import out_of_descriptors
 from ..upstream.signing import Signer
 from .health import NOBODY_BEHIND, HealthRecord
 
@@ -42,6 +43,8 @@ class StatusPoll:
             self._failed(f"no answer within {TIMEOUT_S:g} s", definite=False, absent=True)
             return
         except httpx.ConnectError as exc:
+            if out_of_descriptors():
+                return  # nobody was asked
             self._failed(f"no connection: {exc}", definite=True, absent=True)
             return
         except httpx.HTTPError as exc:

@@ -1,7 +1,9 @@
 """Active health: is the target's owner there, and how long does it take to say so?
 
 One success makes it healthy; a refused connection makes it unhealthy at once, anything else only the second time in a
-row. A healthy answer here never closes a breaker: an engine can be alive while its slots hang.
+row, for which it is looked again soon. What this process cannot ask, because it is out of file descriptors, says
+nothing. A healthy answer here never closes a breaker: an engine can be alive while its
+slots hang.
 """
 
 from __future__ import annotations
@@ -16,12 +18,18 @@ from msgspec import Struct
 
 from ..errors import AttemptFailed, UpstreamRefused
 from ..model import Health
+from ..upstream.descriptors import out_of_descriptors
 from ..upstream.sender import Account
 from .judging import JudgingTransport
 
 UNHEALTHY_AFTER = 2
 NOBODY_BEHIND = frozenset({502, 503, 504})
 """What a load balancer or ingress answers for a service without pods."""
+
+
+USUAL_PACE, DOUBTFUL_PACE = 2 / 3, 1 / 6
+"""Of the configured interval, between the starts of two checks, ± 20 %: such that whoever fails, or is silent for the
+fifth of the interval that a check may take, is unhealthy within the interval and one more check."""
 
 
 class HealthReport(Struct, frozen=True, kw_only=True):
@@ -41,6 +49,11 @@ class HealthRecord:
     def __init__(self) -> None:
         self.report = HealthReport()
         self._failures = 0
+
+    def pace_s(self, interval_s: float) -> float:
+        """Until the next check begins, where an outage is to be noticed within ``interval_s``."""
+        doubtful = self._failures and self.report.status != "unhealthy"
+        return interval_s * (DOUBTFUL_PACE if doubtful else USUAL_PACE)
 
     def passed(self, latency_ms: float, at_unix: float) -> None:
         self._failures = 0
@@ -83,6 +96,8 @@ class HealthCheck:
             error = f"no answer within {self._timeout_s:g} s"
             self.record.failed(error, self._unix_time(), definite=False, absent=True)
         except httpx.ConnectError as exc:
+            if out_of_descriptors():
+                return self.record.report  # nobody was asked
             self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True, absent=True)
         except AttemptFailed as exc:
             self.record.failed(str(exc), self._unix_time(), definite=isinstance(exc, UpstreamRefused))

@@ -56,7 +56,7 @@ class ProviderWatch:
         self._type, self._check, self._board, self._metrics = provider.type, check, board, metrics
 
     def interval_s(self) -> float:
-        return self._interval_s
+        return self._interval_s if self._check is None else self._check.record.pace_s(self._interval_s)
 
     @property
     def report(self) -> HealthReport:
@@ -104,7 +104,8 @@ class ClusterWatch:
 
     def interval_s(self) -> float:
         """A pool that comes from zero is to be used as soon as it is there."""
-        return min(self._interval_s, ASLEEP_INTERVAL_S) if self._asleep else self._interval_s
+        pace_s = self._source.record.pace_s(self._interval_s)
+        return min(pace_s, ASLEEP_INTERVAL_S) if self._asleep else pace_s
 
     @property
     def report(self) -> HealthReport:

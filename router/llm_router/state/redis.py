@@ -34,6 +34,8 @@ PREFIX = "{llmr}:"
 LEASE_S = 30.0
 """What a killed process held is free after this long. Those that live renew theirs three times as often."""
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 2.0
+ANSWER_SHARE = 0.8
+"""Of the time that a question may take: so long its answer is awaited, the rest is for noticing that none comes."""
 KEEPER_TIMEOUT_S = 1.0
 """Nobody waits for what is settled in the background."""
 _HERE = Path(__file__).parent
@@ -99,7 +101,7 @@ class RedisCounters:
         question = msgspec.msgpack.encode((self._lease_ms, questions))
         try:
             answers: Sequence[Sequence[int]] = await within(
-                self._timeout_s, self._reserve(keys=[PREFIX], args=[question])
+                ANSWER_SHARE * self._timeout_s, self._reserve(keys=[PREFIX], args=[question])
             )
         except (OSError, TimeoutError, RedisError) as error:
             self._lost(error)

@@ -43,7 +43,7 @@ local function window(key, ceiling, amount)
     else
       used = used + count
       seconds[#seconds + 1] = {second, count}
-      if not newest or second > newest then newest = second end
+      if count > 0 and (not newest or second > newest) then newest = second end
     end
   end
   local excess, wait_ms, next_ms = used + amount - ceiling, 0, 0

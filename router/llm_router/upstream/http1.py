@@ -7,9 +7,7 @@ decompression, and no layers to leave them out of.
 from __future__ import annotations
 
 import asyncio
-import errno
 import functools
-import os
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,20 +18,21 @@ from yarl import URL
 
 from ..errors import ConnectFailed, RouterFull, UpstreamReset, UpstreamSilent
 from .client import KEEP_ALIVE_S, Answer, Headers
+from .descriptors import out_of_descriptors
 from .http1_connection import Connection, Key
 from .last_addresses import LastAddresses
 
 NEXT_ADDRESS_S = 0.25
 """How long an address is tried before the next one is tried beside it (RFC 8305, section 5)."""
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Http1Client:
     """Use as an async context manager: leaving it closes every connection, busy ones too.
 
-    ``connect_timeout_s`` covers the name, the connection and TLS together. A kept connection is used again for
-    ``keep_alive_s`` after its last answer, by the monotonic clock ``now``; the youngest comes first. While a name
-    cannot be resolved, connections go where it last led, for a minute.
+    ``connect_timeout_s`` covers the name, the connection and TLS together; a kept connection whose other end is gone
+    without a word has as long to acknowledge a request, which then goes over a fresh one. A kept connection is used
+    again for ``keep_alive_s`` after its last answer, by the monotonic clock ``now``; the youngest comes first. While a
+    name cannot be resolved, connections go where it last led, for a minute.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Http1Client:
         self._addresses = LastAddresses(now)
 
     async def __aenter__(self) -> Self:
-        self._pool = Pool(self._keep_alive_s, self._now)
+        self._pool = Pool(self._keep_alive_s, self._now, kept_timeout_s=self._connect_timeout_s)
         return self
 
     async def __aexit__(
@@ -73,7 +72,7 @@ class Http1Client:
             try:
                 return await kept.ask(head, body, bodiless=bodiless)
             except UpstreamReset:
-                pass  # closed meanwhile, so nobody has read the request: a fresh connection tells more
+                pass  # closed or lost meanwhile, so nobody has read the request: a fresh connection tells more
         connection = await self._connect(key, pool)
         return await connection.ask(head, body, bodiless=bodiless)
 
@@ -100,7 +99,7 @@ class Http1Client:
         except TimeoutError as exc:
             raise UpstreamSilent("connect") from exc
         except (OSError, UnicodeError) as exc:
-            if _out_of_descriptors():
+            if out_of_descriptors():
                 raise RouterFull(str(exc)) from exc
             raise ConnectFailed(f"no connection to {host}, port {port}: {str(exc) or type(exc).__name__}") from exc
 
@@ -108,8 +107,8 @@ class Http1Client:
 class Pool:
     """All connections of a client, and which of them are idle. ``idle``, ``opened`` and ``lost`` are theirs to call."""
 
-    def __init__(self, keep_alive_s: float, now: Callable[[], float]) -> None:
-        self._keep_alive_s, self._now = keep_alive_s, now
+    def __init__(self, keep_alive_s: float, now: Callable[[], float], *, kept_timeout_s: float) -> None:
+        self._keep_alive_s, self._now, self._kept_timeout_s = keep_alive_s, now, kept_timeout_s
         self._all: set[Connection] = set()
         self._idle: dict[Key, list[Connection]] = {}  # the youngest last
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -142,6 +141,7 @@ class Pool:
 
     def idle(self, connection: Connection) -> None:
         connection.idle_since = self._now()
+        connection.break_unacknowledged_after(self._kept_timeout_s)
         self._idle.setdefault(connection.key, []).append(connection)
         if self._sweep_timer is None:
             self._sweep_after(self._keep_alive_s)
@@ -188,15 +188,6 @@ def request_head(method: str, url: URL, headers: Headers, body_bytes: int) -> by
     if "\0" in head or head.count("\r") != breaks or head.count("\n") != breaks:
         raise ValueError("a line break or NUL in a request header")
     return head.encode()
-
-
-def _out_of_descriptors() -> bool:
-    """Asked of the system, because a resolver that cannot open its socket says only that it does not know the name."""
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError as exc:
-        return exc.errno in _OUT_OF_DESCRIPTORS
-    return False
 
 
 def _key(url: URL, tls: ssl.SSLContext, private: bool) -> Key:

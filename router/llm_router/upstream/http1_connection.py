@@ -7,6 +7,7 @@ used again. Nothing runs between events: no task, and no timer but the caller's 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from typing import Protocol, cast
 
@@ -127,6 +128,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, key: Key, keeper: Keeper) -> None:
         self.key, self.idle_since = key, 0.0
         self._keeper = keeper
+        self._watched = False
         self._answer: Http1Answer | None = None
         self._headers: RawHeaders = []
         self._pieces: list[bytes] = []
@@ -169,6 +171,20 @@ class Connection(asyncio.Protocol):
             self._transport.write(rest[:WRITE_BYTES])
             rest = rest[WRITE_BYTES:]
         self._sent = True
+
+    def break_unacknowledged_after(self, timeout_s: float) -> None:
+        """From now on the connection breaks when what is sent over it is not acknowledged for so long.
+
+        Only the system of a peer that is there acknowledges, however busy the peer is; a firewall that has forgotten
+        the connection, or a machine that has gone without a word, does not, and would be tried for a quarter of an
+        hour. A peer that leaves more than it can buffer unread for so long counts as gone, too. Where the system cannot
+        tell, on others than Linux, the caller's own timers do.
+        """
+        if self._watched or not hasattr(socket, "TCP_USER_TIMEOUT"):
+            return
+        self._watched = True
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, round(timeout_s * 1000)))
 
     def taken(self) -> None:
         """All that had come was read."""

@@ -10,7 +10,7 @@ from yarl import URL
 
 from ..errors import UpstreamRefused
 from ..model import Target
-from ..routing.facts import ChatRequest
+from ..routing.facts import ChatRequest, bounded
 from .client import Answer, Client, Headers
 from .signing import Signer
 from .wire.base import Outgoing, Wire
@@ -61,6 +61,7 @@ class Sender:
     def outgoing(self, chat: ChatRequest) -> Outgoing:
         """The target's own request. Where the wire is always collected, a stream is asked for whatever the caller
         wants: only then does an upstream notice that nobody waits any more."""
+        chat = bounded(chat, self.target.context_length)
         return self.wire.outgoing(chat, self.target.model, stream=chat.stream or self.wire.collects)
 
     async def send(self, outgoing: Outgoing, request_id: str) -> Answer:

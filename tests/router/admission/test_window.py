@@ -99,3 +99,24 @@ def test_what_is_given_back_after_the_minute_changes_nothing() -> None:
     window.take(1, 70.0)
     window.settle(second, 10, 0, 70.0)
     assert window.used(70.0) == 1
+
+
+@given(st.lists(st.tuples(pauses, amounts, pauses, st.integers(0, 30)), min_size=1, max_size=30))
+def test_all_is_free_when_it_says_and_not_a_moment_before(requests: list[tuple[float, int, float, int]]) -> None:
+    """Each is reserved, and settled after a while with as much, less or more."""
+    window, now = Window(), 0.0
+    for pause, reserved, takes_s, actual in requests:
+        second = window.take(reserved, now + pause)
+        now += pause + takes_s
+        window.settle(second, reserved, actual, now)
+    reset_s = window.reset_s(now)
+    assert (reset_s == 0) == (window.used(now) == 0)
+    if reset_s:
+        assert window.used(now + reset_s - 0.001) > 0
+        assert window.used(now + reset_s + 1e-6) == 0
+
+
+def test_a_request_that_came_to_what_was_reserved_counts_from_when_it_began() -> None:
+    window = Window()
+    window.settle(window.take(5, 0.0), 5, 5, 30.0)
+    assert window.reset_s(30.0) == 31.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -204,6 +205,27 @@ def test_a_request_too_large_for_the_key_is_told_not_to_come_again(
         assert answer.headers["x-should-retry"] == "false"
         assert "retry-after" not in answer.headers
         assert router.chat(headers=headers, max_tokens=50).status_code == 200
+
+
+@pytest.mark.parametrize("stated", [None, 50, 2**31 - 1], ids=["left out", "less", "huge"])
+def test_with_a_bound_on_answers_no_reservation_is_larger_or_smaller(
+    standins: Standins, keys: Keys, tmp_path: Path, stated: int | None
+) -> None:
+    """Looked at while the request is under way; and the target is told the bound."""
+    bound = 50 if stated == 50 else 100
+    headers = keys("alice", limits={"tokensPerMinute": 1000})
+    limited = config(standins, tmp_path)
+    limited["router"]["maxTokens"] = 100
+    standins.openai.fault("silence", seconds=1.0, times=1)
+    with running_router(limited) as router, ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(router.chat, headers=headers, max_tokens=stated)
+        ends_at = time.monotonic() + 5
+        while not (reserved := standing(router, "alice")["tokensPerMinute"]):
+            assert time.monotonic() < ends_at
+        assert bound < reserved < bound + 40  # the prompt, too
+        assert asked.result().status_code == 200
+    body = json.loads(standins.openai.requests()[0]["body"])
+    assert (body.get("max_completion_tokens") or body.get("max_tokens")) == bound
 
 
 def test_several_answers_are_reserved_several_times(standins: Standins, keys: Keys, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from llm_router.admission.key_file import create
+from llm_router.admission.load import Criticality
 from tests.router.routers import Running, providers, running_router
 from tests.router.standins import Standins, running_standins
 
@@ -26,7 +27,9 @@ def test_what_is_above_the_cap_is_refused_at_once_by_criticality_and_the_rest_is
 ) -> None:
     standins.clear()
     file = tmp_path / "keys.yaml"
-    keys = {level: create(file, level, criticality=level) for level in ("sheddable", "default", "critical")}
+    levels: tuple[Criticality, ...] = ("sheddable", "default", "critical")
+    keys: dict[str, str] = {level: create(file, level, criticality=level) for level in levels}
+    keys["another"] = create(file, "another", criticality="critical")
     config = {
         "server": {"maxRequests": 10},
         "access": {"apiKeysFile": str(file)},
@@ -38,9 +41,9 @@ def test_what_is_above_the_cap_is_refused_at_once_by_criticality_and_the_rest_is
         def ask(level: str) -> httpx.Response:
             return router.chat(headers={"Authorization": f"Bearer {keys[level]}"})
 
-        def under_way(count: int) -> list[Future[httpx.Response]]:
+        def under_way(count: int, level: str = "critical") -> list[Future[httpx.Response]]:
             already = router.app.generation().load.under_way
-            asked = [threads.submit(ask, "critical") for _ in range(count)]
+            asked = [threads.submit(ask, level) for _ in range(count)]
             until_under_way(router, already + count)
             return asked
 
@@ -51,13 +54,42 @@ def test_what_is_above_the_cap_is_refused_at_once_by_criticality_and_the_rest_is
         assert shed.headers["retry-after"] == "1"
         served += under_way(1)
         assert ask("default").status_code == 503  # the tenth of ten
-        served += under_way(1)
-        assert ask("critical").status_code == 503  # the eleventh
+        assert ask("critical").status_code == 503  # has its part
+        served += under_way(1, "another")
+        assert ask("another").status_code == 503  # the eleventh
         assert {future.result().status_code for future in served} == {200}
         standins.openai.clear()
         assert ask("sheddable").status_code == 200
         metrics = router.admin.get("/metrics").text
         assert 'llm_router_shed_requests_total{cause="requests",criticality="sheddable"} 1.0' in metrics
+
+
+def test_one_key_cannot_take_all_places(standins: Standins, tmp_path: Path) -> None:
+    standins.clear()
+    file = tmp_path / "keys.yaml"
+    keys = {name: create(file, name, criticality="critical") for name in ("greedy", "modest")}
+    config = {
+        "server": {"maxRequests": 20},
+        "access": {"apiKeysFile": str(file)},
+        "externalProviders": providers(standins, "openai"),
+    }
+    standins.openai.fault("silence", seconds=1.5)
+    with running_router(config) as router, ThreadPoolExecutor(30) as threads:
+
+        def ask(name: str) -> httpx.Response:
+            return router.chat(headers={"Authorization": f"Bearer {keys[name]}"})
+
+        greedy = [threads.submit(ask, "greedy") for _ in range(25)]
+        until_under_way(router, 18)
+        refused = ask("greedy")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "keys with fewer requests" in refused.json()["error"]["message"]
+        modest = [threads.submit(ask, "modest") for _ in range(2)]
+        assert [asked.result().status_code for asked in modest] == [200, 200]
+        assert sorted(asked.result().status_code for asked in greedy) == [200] * 18 + [503] * 7
+        assert ask("greedy").status_code == 200
+        metrics = router.admin.get("/metrics").text
+        assert 'llm_router_shed_requests_total{cause="key",criticality="critical"} 8.0' in metrics
 
 
 def until_under_way(router: Running, count: int) -> None:

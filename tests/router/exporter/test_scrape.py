@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from llm_router.exporter.census import Address
+from llm_router.exporter.member import Member
 from llm_router.exporter.scrape import Facts, LlamaServer, Load, ScrapeFailed, scrape_client
 from llm_router.model import ServedModel
+from tests.router.descriptors import no_descriptors
 from tests.router.edge import run
 from tests.router.llama import Llama
 from tests.router.ports import free_port
@@ -84,6 +86,24 @@ def test_a_real_llama_server_moves_its_counters_by_what_it_generated(llama: Llam
 def test_a_wrong_key_is_said_as_such(llama: Llama) -> None:
     with pytest.raises(ScrapeFailed, match="401: the key is refused"):
         asked_really(lambda server: server.load(), llama.url, "wrong")
+
+
+def test_what_cannot_be_asked_for_want_of_descriptors_is_not_down_and_stays_as_it_was() -> None:
+    async def scenario() -> None:
+        async with scrape_client() as client:
+            member = Member(
+                LlamaServer(Address(f"http://127.0.0.1:{free_port()}", None), client=client, clock=lambda: 0.0)
+            )
+            member.state = "up"
+            states: list[str] = []
+            with no_descriptors():
+                assert await member.collect() is None
+                states.append(member.state)
+            await member.collect()
+            states.append(member.state)
+            assert states == ["up", "down"], "only who was asked can be down"
+
+    run(scenario())
 
 
 def test_nobody_there_is_down() -> None:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from llm_router.model import ClusterCost, Expected, Facts, Kind, ListPrice, Rate, State, Target, Usage, View
 from llm_router.pricing.estimate import (
+    Expecting,
     cluster_usd,
     decision_usd_per_1k,
     estimate,
     expected_usage,
     list_usd,
+    most_usage,
     most_usd,
 )
 
@@ -43,6 +45,10 @@ def view(
     return View(target=target, cost=cost, state=state, expected=expected or Expected())
 
 
+def estimated(view: View, facts: Facts) -> tuple[float | None, float | None]:
+    return estimate(view, expected_usage(view, facts))
+
+
 def test_every_kind_of_token_has_its_own_rate() -> None:
     usage = Usage(input_tokens=100, cache_read_tokens=200, cache_write_tokens=300, output_tokens=400)
     assert list_usd(PRICE, usage) == pytest.approx((100 * 0.001 + 200 * 0.0001 + 300 * 0.00125 + 400 * 0.002) / 1000)
@@ -61,6 +67,26 @@ def test_the_most_that_a_request_may_cost_is_that_of_its_longest_answer(
     assert most_usd(view("cluster", cost=cost), facts) == cluster_usd(cost, most)
     assert most_usd(view("provider"), facts) is None
     assert most_usd(view("cluster"), facts) is None
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "window", "tokens_out"), [(None, None, 1000), (None, 600, 500), (None, 90, 1), (50, 600, 50)]
+)
+def test_who_states_no_bound_is_taken_to_get_the_operator_s_or_what_the_window_leaves(
+    max_tokens: int | None, window: int | None, tokens_out: int
+) -> None:
+    facts = Facts(model="m", input_tokens=100, max_tokens=max_tokens, longest_answer=1000)
+    target = Target(name="t", kind="provider", owner="t", model="m", context_length=window)
+    assert most_usage(View(target=target), facts).output_tokens == tokens_out
+
+
+def test_what_is_expected_of_many_targets_is_what_is_expected_of_each() -> None:
+    taught = Expected(input_each=2.0, input_more=10.0, output_tokens={(None, None): 80})
+    views = [view("provider"), view("provider", expected=taught), view("cluster", expected=taught), view("cluster")]
+    for facts in (Facts(model="m", input_tokens=100), Facts(model="m", input_tokens=7, max_tokens=5)):
+        expecting = Expecting(facts)
+        for _ in range(2):
+            assert [expecting.of(each) for each in views] == [expected_usage(each, facts) for each in views]
 
 
 def test_cached_input_counts_towards_the_tier() -> None:
@@ -85,7 +111,7 @@ def test_the_held_figure_decides_and_capacity_stands_in_for_it() -> None:
 
 def test_estimate_of_a_provider_blends_its_prices_over_the_expected_tokens() -> None:
     facts = Facts(model="auto", input_tokens=300, expected_output_tokens=100)
-    usd_per_1k, usd = estimate(view("provider", price=PRICE), facts)
+    usd_per_1k, usd = estimated(view("provider", price=PRICE), facts)
     assert usd == pytest.approx((300 * 0.001 + 100 * 0.002) / 1000)
     assert usd_per_1k == pytest.approx((0.3 + 0.2) / 400)
 
@@ -93,7 +119,7 @@ def test_estimate_of_a_provider_blends_its_prices_over_the_expected_tokens() -> 
 def test_estimate_of_a_cluster_is_the_figure_of_its_pool() -> None:
     facts = Facts(model="auto", input_tokens=300, expected_output_tokens=100)
     cost = ClusterCost(capacity=0.004, decision=0.004, input_ratio=0.5)
-    usd_per_1k, usd = estimate(view("cluster", cost=cost), facts)
+    usd_per_1k, usd = estimated(view("cluster", cost=cost), facts)
     assert usd_per_1k == 0.004
     assert usd == pytest.approx((300 * 0.5 + 100) * 0.004 / 1000)
 
@@ -103,7 +129,7 @@ def test_an_estimate_is_of_the_tokens_that_were_learnt_to_expect() -> None:
     lengths = {(None, None): 70, (None, 2): 80, ("alice", 2): 90, ("alice", 0): 1}
     learnt = view("provider", price=PRICE, expected=Expected(input_each=1.5, input_more=10.0, output_tokens=lengths))
     assert expected_usage(learnt, facts) == Usage(input_tokens=460, output_tokens=90)
-    assert estimate(learnt, facts)[1] == pytest.approx((460 * 0.001 + 90 * 0.002) / 1000)
+    assert estimated(learnt, facts)[1] == pytest.approx((460 * 0.001 + 90 * 0.002) / 1000)
 
 
 def test_the_most_complex_task_has_a_bucket_too() -> None:
@@ -115,21 +141,21 @@ def test_the_most_complex_task_has_a_bucket_too() -> None:
 def test_a_pool_at_zero_would_have_to_start_for_the_request(state: State, starts: bool) -> None:
     facts = Facts(model="auto", input_tokens=300, expected_output_tokens=100)
     cost = ClusterCost(capacity=0.004, start_usd=0.04)
-    usd_per_1k, usd = estimate(view("cluster", cost=cost, state=state), facts)
+    usd_per_1k, usd = estimated(view("cluster", cost=cost, state=state), facts)
     assert usd_per_1k == 0.004
     assert usd == pytest.approx(0.004 * 400 / 1000 + (0.04 if starts else 0))
 
 
 def test_a_start_whose_price_is_unknown_makes_the_cost_unknown_and_not_free() -> None:
     asleep = view("cluster", cost=ClusterCost(capacity=0.004), state="zero")
-    assert estimate(asleep, Facts(model="auto")) == (0.004, None)
+    assert estimated(asleep, Facts(model="auto")) == (0.004, None)
 
 
 @pytest.mark.parametrize(
     "unknown", [view("provider"), view("cluster"), view("cluster", cost=ClusterCost(input_ratio=0.5))]
 )
 def test_an_unknown_price_is_unknown_and_not_free(unknown: View) -> None:
-    assert estimate(unknown, Facts(model="auto", input_tokens=10)) == (None, None)
+    assert estimated(unknown, Facts(model="auto", input_tokens=10)) == (None, None)
 
 
 @given(usages, st.floats(1e-9, 1.0), st.floats(0.01, 1.0))

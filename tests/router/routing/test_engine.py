@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from llm_router.config.schema import Cluster, Config, Cost, Failover, Fallback, Provider, Router
 from llm_router.errors import NoTarget
 from llm_router.model import ClusterCost, Decision, Facts, PoolView, Snapshot, View
-from llm_router.pricing.estimate import estimate
+from llm_router.pricing.estimate import estimate, expected_usage
 from llm_router.routing.complexity import COMPLEX
 from llm_router.routing.engine import Policy, decide, policy_of
 from llm_router.routing.panic import REASON
@@ -381,7 +381,7 @@ BY_POSITION = frozenset({"failover", "round_robin", "weighted"})
 def breaches(view: View, asked: Facts, policy: Policy) -> list[str]:
     """The requirements, stated a second time and otherwise than in the code under test."""
     target, demand = view.target, asked.requirements
-    usd_per_1k = estimate(view, asked)[0]
+    usd_per_1k = estimate(view, expected_usage(view, asked))[0]
     answers = asked.max_tokens if asked.max_tokens is not None else asked.expected_output_tokens
     rules = {
         "pin": demand.target in (None, target.name, target.owner),

@@ -11,16 +11,24 @@ import pytest
 from llm_router.errors import ClientError
 from llm_router.model import Requirements
 from llm_router.pricing.estimate import PRIOR_OUTPUT_TOKENS
-from llm_router.routing.facts import ChatRequest, facts_of, read_chat
+from llm_router.routing.facts import (
+    MAX_TOKENS,
+    ChatRequest,
+    bounded,
+    estimate_input_tokens,
+    facts_of,
+    most_tokens,
+    read_chat,
+)
 
 
-def chat(**fields: Any) -> ChatRequest:
+def chat(longest_answer: int | None = None, **fields: Any) -> ChatRequest:
     body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]} | fields
-    return read_chat(json.dumps(body).encode())
+    return read_chat(json.dumps(body).encode(), longest_answer)
 
 
 def test_reads_what_the_router_needs() -> None:
-    request = chat(stream=True, stream_options={"include_usage": True}, max_completion_tokens=7, max_tokens=9)
+    request = chat(stream=True, stream_options={"include_usage": True}, max_completion_tokens=7, max_tokens=7)
     assert (request.model, request.stream, request.include_usage, request.max_tokens) == ("auto", True, True, 7)
 
 
@@ -42,6 +50,13 @@ def test_reads_what_the_router_needs() -> None:
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_tokens": 12.0}, "max_tokens"),
+        ({"max_tokens": "12"}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens"),
+        ({"max_completion_tokens": -1}, "max_completion_tokens"),
+        ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
+        ({"max_tokens": 9, "max_completion_tokens": 7}, "max_tokens"),
         ({"max_tokens": 2**31}, "max_tokens"),
         ({"max_completion_tokens": 10**400}, "max_completion_tokens"),
         ({"n": 0}, "n"),
@@ -91,6 +106,43 @@ def test_tokens_grow_with_every_part_of_the_prompt() -> None:
     long = facts_of(chat(messages=[{"role": "user", "content": parts}]), Requirements()).input_tokens
     assert 1 <= short < 20
     assert long > short + 100 + 700
+
+
+@pytest.mark.parametrize(
+    ("stated", "bound"),
+    [
+        ({}, 100),
+        ({"max_tokens": None}, 100),
+        ({"max_completion_tokens": None}, 100),
+        ({"max_tokens": 7}, 7),
+        ({"max_tokens": 100}, 100),
+        ({"max_tokens": 101}, 100),
+        ({"max_completion_tokens": MAX_TOKENS, "max_tokens": None}, 100),
+        ({"max_completion_tokens": 101, "max_tokens": 101}, 100),
+    ],
+)
+def test_no_answer_is_longer_than_the_operator_allows(stated: dict[str, Any], bound: int) -> None:
+    """Of what is reserved, and of what is sent, under every name that it has there."""
+    request = chat(100, **stated)
+    assert most_tokens(request) == estimate_input_tokens(request) + bound
+    sent = bounded(request, None)
+    values = [json.loads(bytes(raw)) for name, raw in sent.fields.items() if name.startswith("max_")]
+    assert {value for value in values if value is not None} == {bound}
+    assert sent.max_tokens == bound
+    assert {name: raw for name, raw in sent.fields.items() if not name.startswith("max_")} == {
+        name: raw for name, raw in request.fields.items() if not name.startswith("max_")
+    }
+
+
+def test_without_an_operator_s_bound_what_is_sent_is_what_came() -> None:
+    for stated in ({}, {"max_tokens": None}, {"max_tokens": MAX_TOKENS}, {"max_completion_tokens": 3}):
+        request = chat(**stated)
+        assert bounded(request, 10) is request
+
+
+@pytest.mark.parametrize(("window", "told"), [(None, True), (1000, True), (50, False)])
+def test_where_the_window_is_the_smaller_bound_none_is_sent(window: int | None, told: bool) -> None:
+    assert ("max_tokens" in bounded(chat(100), window).fields) is told
 
 
 @pytest.mark.parametrize(("max_tokens", "expected"), [(None, PRIOR_OUTPUT_TOKENS), (10, 10), (10_000, 150)])

@@ -7,8 +7,12 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_router.signals.health import HealthCheck, HealthRecord, HealthReport, control_plane_client
+from llm_router.signals.polling import jittered
+from tests.router.descriptors import no_descriptors
 from tests.router.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -95,6 +99,29 @@ def test_one_bad_answer_is_no_verdict_two_are(status: str) -> None:
     assert checked(answering(status), times=2).status == "unhealthy"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_what_cannot_be_asked_for_want_of_descriptors_is_held_against_nobody(host: str) -> None:
+    """Neither where a connection would be refused, nor where the name is not even found."""
+
+    async def main() -> None:
+        check = HealthCheck(
+            url=f"http://{host}:{free_port()}/health",
+            headers=(),
+            timeout_s=5.0,
+            client=control_plane_client(ssl.create_default_context(), private=True),
+            unix_time=lambda: 1234.0,
+        )
+        check.record.passed(1.0, 1000.0)
+        known = check.record.report
+        with no_descriptors():
+            for _ in range(3):
+                assert await check.check() == known
+        assert (await check.check()).status == "unhealthy", "now it was asked"
+        await check.aclose()
+
+    asyncio.run(main())
+
+
 def test_silence_is_bounded() -> None:
     report = checked(silent, times=2, timeout_s=0.05)
     assert report.status == "unhealthy"
@@ -105,3 +132,40 @@ def test_one_success_heals() -> None:
     record.failed("x", 1.0, definite=True)
     record.passed(3.0, 2.0)
     assert record.report == HealthReport(status="healthy", latency_ms=3.0, last_check=2.0)
+
+
+@given(
+    timeout_share=st.floats(0, 0.2),
+    chances=st.lists(st.floats(0, 1), min_size=2, max_size=2),
+    outcome=st.sampled_from(["refused", "error", "silence"]),
+)
+def test_whoever_fails_is_unhealthy_within_the_interval_and_one_check(
+    timeout_share: float, chances: list[float], outcome: str
+) -> None:
+    """Counted from a good check: it fails right after it."""
+    interval_s, chance = 30.0, iter(chances)
+    takes_s = interval_s * timeout_share if outcome == "silence" else 0.0
+    record = HealthRecord()
+    record.passed(1.0, 0.0)
+    began_s = took_s = 0.0
+    while record.report.status == "healthy":
+        pause_s = jittered(record.pace_s(interval_s), lambda low, high: low + next(chance) * (high - low))
+        began_s, took_s = began_s + max(took_s, pause_s), takes_s
+        record.failed("", 0.0, definite=outcome == "refused")
+    assert began_s + took_s <= interval_s + takes_s + 1e-6
+
+
+def test_it_is_looked_again_soon_after_a_first_failure_only() -> None:
+    record = HealthRecord()
+    usual_s = record.pace_s(30.0)
+    assert usual_s < 30.0
+    paces = []
+    for passed in (True, False, False, False, True):
+        if passed:
+            record.passed(1.0, 0.0)
+        else:
+            record.failed("", 0.0, definite=False)
+        paces.append(record.pace_s(30.0))
+    assert paces == [usual_s, usual_s / 4, usual_s, usual_s, usual_s]
+    record.failed("", 0.0, definite=True)
+    assert record.pace_s(30.0) == usual_s

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,16 +123,20 @@ async def fetch(client: Client, url: URL, tls: ssl.SSLContext | None = None, *, 
 
 
 class Resolving(asyncio.SelectorEventLoop):
-    """An event loop whose resolver knows every name by the same addresses, and none where there are no addresses.
-    ``asked`` are the names in their order."""
+    """An event loop whose resolver knows every name by the same addresses, and none where there are no addresses; it
+    answers while ``answering`` is set. ``asked`` are the names in their order."""
 
     def __init__(self, *addresses: str) -> None:
         super().__init__()
         self.addresses: tuple[str, ...] = addresses
         self.asked: list[str] = []
+        self.was_asked, self.answering = asyncio.Event(), asyncio.Event()
+        self.answering.set()
 
     async def getaddrinfo(self, host: Any, port: Any, **_kwargs: Any) -> Any:
         self.asked.append(host)
+        self.was_asked.set()
+        await self.answering.wait()
         if not self.addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         kind = socket.SOCK_STREAM
@@ -154,6 +160,17 @@ async def write_apart(writer: asyncio.StreamWriter, *segments: bytes) -> None:
         writer.write(segment)
         for _ in range(3):
             await asyncio.sleep(0)
+
+
+_ATTACH_FILTER = 26  # SO_ATTACH_FILTER of <asm-generic/socket.h>, which Python does not name
+
+
+def half_open(writer: asyncio.StreamWriter) -> None:
+    """From now on this side's system drops each packet of the connection before TCP sees it: nothing is acknowledged,
+    refused or read, as behind a firewall that has forgotten it."""
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes of each packet
+    program = struct.pack("@HP", 1, ctypes.addressof(drop_all))
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
 
 @contextlib.contextmanager

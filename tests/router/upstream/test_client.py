@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import socket
+import shutil
 import ssl
-import threading
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import trustme
@@ -24,6 +24,7 @@ from tests.router.upstream.raw import (
     OK,
     STACKS,
     SYSTEM,
+    Resolving,
     Stack,
     Upstream,
     answering,
@@ -255,37 +256,29 @@ def test_a_full_accept_queue_is_a_connect_timeout(stack: Stack) -> None:
     stack.run(main)
 
 
-def test_a_slow_resolver_is_a_connect_timeout_and_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of asyncio's own loop, which asks the resolver in a thread; that of uvloop cannot be slowed down from here."""
-    over, usual = threading.Event(), socket.getaddrinfo
+@pytest.mark.slow
+def test_a_slow_resolver_is_a_connect_timeout_and_blocks_nobody() -> None:
+    """With the system's resolver and a name server that is silent, which takes a network of its own: slow_names.py."""
+    unshare = shutil.which("unshare")
+    assert unshare is not None, "there is no unshare: sudo apt-get install util-linux"
+    own_network = [unshare, "--user", "--map-root-user", "--net", "--mount"]
+    command = [*own_network, sys.executable, "-m", "tests.router.upstream.slow_names"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stdout) == (0, "bounded\n"), done.stdout + done.stderr
 
-    def slow(host: str, port: int, family: int = 0, kind: int = 0, proto: int = 0, flags: int = 0, **kinds: int) -> Any:
-        if host == "slow.example" and not flags & socket.AI_NUMERICHOST:
-            over.wait(10)
-        return usual(host, port, family, kinds.get("type", kind), proto, flags)
+
+def test_a_resolver_that_does_not_answer_is_a_connect_timeout() -> None:
+    loop = Resolving("127.0.0.1")
+    loop.answering.clear()
 
     async def main() -> None:
-        ticks = 0
-
-        async def tick() -> None:
-            nonlocal ticks
-            while True:
-                await asyncio.sleep(0.01)
-                ticks += 1
-
-        ticking = asyncio.create_task(tick())
-        try:
-            async with Http1Client(connect_timeout_s=0.3) as client:
-                with pytest.raises(UpstreamSilent) as silent:
-                    await post(client, URL("http://slow.example:9"))
-        finally:
-            over.set()
-            ticking.cancel()
+        async with Http1Client(connect_timeout_s=0.05) as client:
+            with pytest.raises(UpstreamSilent) as silent:
+                await post(client, URL("http://slow.example:9"))
         assert silent.value.phase == "connect"
-        assert ticks >= 3, "the loop went on meanwhile"
 
-    monkeypatch.setattr(socket, "getaddrinfo", slow)
-    STACKS["http1-asyncio"].run(main)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main())
 
 
 def test_a_tls_handshake_that_nobody_answers_is_a_connect_timeout(stack: Stack) -> None:

@@ -30,6 +30,7 @@ from tests.router.upstream.raw import (
     Upstream,
     answering,
     fetch,
+    half_open,
     head,
     nobody_accepts,
     post,
@@ -483,6 +484,55 @@ def test_requests_leave_no_cycles(stack: Stack) -> None:
         await leaves_no_garbage(some_requests)
 
     stack.against(serve, use)
+
+
+@pytest.mark.parametrize("size", [2, 8 * 1024 * 1024], ids=["small", "large"])
+def test_a_kept_connection_that_is_half_open_is_replaced_once(stack: Stack, size: int) -> None:
+    """Not one byte of the second request is acknowledged or read on the first connection, and nobody is told."""
+    read: list[int] = []
+    second = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        if nth == 2:
+            second.set()
+        await head(reader)
+        read.append(len(await reader.readexactly(2 if nth == 1 else size)))
+        if nth == 1:
+            half_open(writer)
+        writer.write(OK)
+        if nth == 1:
+            await second.wait()
+            assert not reader._buffer  # type: ignore[attr-defined]
+
+    async def main() -> None:
+        async with serving(serve) as (upstream, url), Http1Client(connect_timeout_s=0.3) as client:
+            assert await fetch(client, url) == b"ok"
+            async with asyncio.timeout(10):
+                answer = await client.send("POST", url, (), b"x" * size, SYSTEM)
+            assert await answer.read() == b"ok"
+            answer.close()
+            assert (upstream.connections, read) == (2, [2, size])
+
+    stack.run(main)
+
+
+def test_a_busy_upstream_that_acknowledges_is_waited_for(stack: Stack) -> None:
+    """Its system takes in what it does not read: that is no half-open connection, and nothing is sent twice."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        await request(reader)
+        writer.write(OK)
+        await asyncio.sleep(0.6)
+        await request(reader)
+        writer.write(OK)
+
+    async def main() -> None:
+        async with serving(serve) as (upstream, url), Http1Client(connect_timeout_s=0.1) as client:
+            for _ in range(2):
+                assert await fetch(client, url) == b"ok"
+            assert upstream.connections == 1
+
+    stack.run(main)
 
 
 def test_closed_connections_leave_no_cycles() -> None:

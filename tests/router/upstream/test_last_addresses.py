@@ -11,7 +11,7 @@ import pytest
 from llm_router.errors import ConnectFailed
 from llm_router.upstream.egress import Forbidden
 from llm_router.upstream.http1 import Http1Client
-from llm_router.upstream.last_addresses import KEPT_S, LastAddresses
+from llm_router.upstream.last_addresses import KEPT_S, PATIENCE_S, LastAddresses
 from tests.router.gate.surroundings import Clock
 from tests.router.upstream.raw import OK, Resolving, answering, fetch, serving
 
@@ -72,6 +72,53 @@ def test_what_was_found_for_one_who_may_go_there_serves_nobody_who_may_not() -> 
         loop.addresses = ()
         with pytest.raises(socket.gaierror):
             await last.permitted(NAME, 443, private=False)
+
+    resolving(main)
+
+
+def test_however_many_ask_one_lookup_is_under_way_and_serves_them_all() -> None:
+    async def main(loop: Resolving, _clock: Clock, last: LastAddresses) -> None:
+        loop.answering.clear()
+        gone = [asyncio.create_task(last.permitted(NAME, 443, private=True)) for _ in range(8)]
+        await loop.was_asked.wait()
+        for one in gone:
+            one.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        waiting = [asyncio.create_task(last.permitted(NAME, 443, private=True)) for _ in range(8)]
+        await asyncio.sleep(0)
+        loop.answering.set()
+        assert await asyncio.gather(*waiting) == [["127.0.0.1"]] * 8
+        assert loop.asked == [NAME]
+
+    resolving(main)
+
+
+def test_a_lookup_that_fails_after_all_have_left_is_heard_by_nobody() -> None:
+    async def main(loop: Resolving, _clock: Clock, last: LastAddresses) -> None:
+        loop.addresses = ()
+        loop.answering.clear()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await last.permitted(NAME, 443, private=True)
+        loop.answering.set()
+        with pytest.raises(socket.gaierror):
+            await last.permitted(NAME, 443, private=True)
+
+    resolving(main)
+
+
+def test_a_resolver_that_does_not_answer_is_not_waited_for_where_the_name_is_known() -> None:
+    async def main(loop: Resolving, clock: Clock, last: LastAddresses) -> None:
+        await last.permitted(NAME, 443, private=True)
+        loop.answering.clear()
+        loop.addresses = ("127.0.0.2",)
+        assert await last.permitted(NAME, 443, private=True) == ["127.0.0.1"]
+        clock.now = KEPT_S + 0.1
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2 * PATIENCE_S):
+                await last.permitted(NAME, 443, private=True)
+        loop.answering.set()  # late, but of use to who comes next
+        assert await last.permitted(NAME, 443, private=True) == ["127.0.0.2"]
 
     resolving(main)
 

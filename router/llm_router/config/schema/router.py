@@ -145,9 +145,15 @@ class Router(Base):
     routing_strategy: Annotated[Strategy, "How allowed targets are ordered."] = "hybrid"
     cluster_cost_threshold: Annotated[Positive, "USD per 1K tokens below which hybrid prefers a cluster."] = 0.01
     enable_external_fallback: Annotated[bool, "Whether providers answer when every cluster is down."] = True
-    health_check_interval: Annotated[Duration, "Time between two probes of a target."] = Seconds(30)
+    health_check_interval: Annotated[Duration, "Time, and one probe, in which a failing target is noticed."] = Seconds(
+        30
+    )
     max_latency_ms: Annotated[Count, "Recent latency in ms above which a target is passed over."] = 5000
     max_queue_depth: Annotated[Count, "Waiting requests at which a cluster is passed over."] = 10
+    max_tokens: Annotated[
+        Count | None,
+        "Most tokens of an answer: more are lowered to it, and it is what a request gets that states none.",
+    ] = None
     client_region_header: Annotated[
         HeaderName | None,
         "Header in which a trusted proxy states the caller's region: a cloud region, a country code or a family. The "

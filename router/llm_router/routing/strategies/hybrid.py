@@ -47,7 +47,9 @@ def is_cheap(candidate: Candidate, policy: Policy) -> bool:
 
 def _packed(clusters: Sequence[Candidate]) -> list[Candidate]:
     """Nodes that run anyway come first, cheap or not: filling them lets the elastic ones go idle."""
-    return sorted(sorted(clusters, key=cheapest_capacity), key=lambda c: not c.view.target.always_on)
+    cheapest_first = sorted(clusters, key=cheapest_capacity)
+    elastic = [c for c in cheapest_first if not c.view.target.always_on]
+    return [c for c in cheapest_first if c.view.target.always_on] + elastic if elastic else cheapest_first
 
 
 def _least_bad(candidate: Candidate, policy: Policy) -> tuple[bool, float, float, int, str]:

@@ -178,9 +178,11 @@ def spliced(fields: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
 def with_its_maximum(fields: Mapping[str, Raw], model: str) -> Mapping[str, Raw]:
     """``max_tokens`` under its new name where the old one is refused: callers write for all targets, and every other
     one knows the old name."""
-    if "max_tokens" not in fields or "max_completion_tokens" in fields or not _REFUSES_MAX_TOKENS.match(model):
+    new = bytes(fields.get("max_completion_tokens", b"null"))
+    if "max_tokens" not in fields or new != b"null" or not _REFUSES_MAX_TOKENS.match(model):
         return fields
-    return {("max_completion_tokens" if name == "max_tokens" else name): raw for name, raw in fields.items()}
+    others = {name: raw for name, raw in fields.items() if name not in ("max_tokens", "max_completion_tokens")}
+    return {**others, "max_completion_tokens": fields["max_tokens"]}
 
 
 def post(body: bytes, *, stream: bool) -> Outgoing:

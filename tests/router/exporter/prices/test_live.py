@@ -207,7 +207,11 @@ def test_a_complaint_is_made_once_and_again_after_all_was_well(caplog: pytest.Lo
     bench = Bench([PriceUnknown("down"), PriceUnknown("down"), 0.25, PriceUnknown("down")])
     for _ in range(4):
         bench.refresh()
-    assert [record.message for record in caplog.records] == ["no new node price from scripted: down"] * 2
+    assert [record.message for record in caplog.records] == [
+        "no new node price from scripted: down",
+        "scripted says what a node costs again",
+        "no new node price from scripted: down",
+    ]
 
 
 def test_a_source_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

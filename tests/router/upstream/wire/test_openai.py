@@ -77,8 +77,13 @@ def test_the_maximum_goes_by_the_name_that_the_model_knows(model: str, name: str
 
 
 def test_a_maximum_by_both_names_is_left_to_openai_to_judge() -> None:
-    out = sent(WIRE, chat(max_tokens=17, max_completion_tokens=18), "gpt-5.4-mini")
-    assert (out["max_tokens"], out["max_completion_tokens"]) == (17, 18)
+    out = sent(WIRE, chat(max_tokens=17, max_completion_tokens=17), "gpt-5.4-mini")
+    assert (out["max_tokens"], out["max_completion_tokens"]) == (17, 17)
+
+
+def test_a_name_without_a_value_is_not_used() -> None:
+    out = sent(WIRE, chat(max_tokens=17, max_completion_tokens=None), "gpt-5.4-mini")
+    assert {key: value for key, value in out.items() if key.startswith("max_")} == {"max_completion_tokens": 17}
 
 
 def test_where_it_is_sent_and_with_which_headers() -> None:
