@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 # Tests wait more than they compute, so more processes than cores. A file stays in one process, with what it starts.
 WORKERS ?= 4
-PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 SCRIPTS := $(wildcard scripts/*.sh scripts/bench/*.sh) .ci/run
 
 .PHONY: help
