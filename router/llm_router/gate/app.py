@@ -128,7 +128,7 @@ def _gate(
 @contextlib.asynccontextmanager
 async def _replay(settings: Replay, unix_time: Callable[[], float]) -> AsyncIterator[ReplayStore]:
     if settings.backend == "memory":
-        yield MemoryReplayStore(max_entries=settings.max_entries, clock=time.monotonic)
+        yield MemoryReplayStore(max_entries=settings.max_entries)
         return
     async with connect(settings, "replay") as redis:
         from ..api.shared_replay import RedisReplayStore  # only now is it known that its library is there

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,8 +15,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from llm_router.api.replay import TTL_S
-from llm_router.api.shared_replay import PREFIX, RedisReplayStore
+from llm_router.api.replay import KEPT_S, MAX_RUNS, MemoryReplayStore, ReplayStore, ReplayStoreForgot
+from llm_router.api.shared_replay import FORGOTTEN, NONCES, PREFIX, SINCE, RedisReplayStore
 from llm_router.config.scalars import Seconds, Secret
 from llm_router.config.schema import RedisServer as Settings
 from llm_router.gate.config import Replay
@@ -96,17 +97,63 @@ def test_a_forged_body_burns_no_nonce_in_the_shared_store_either(server: RedisSe
     assert run(scenario()) == [401, 200]
 
 
-def test_nonces_are_forgotten_by_redis_itself_and_nothing_else_is_kept(server: RedisServer) -> None:
+def test_what_is_remembered_is_bounded_and_does_not_hang_on_the_clock_of_redis(server: RedisServer) -> None:
     async def scenario() -> None:
-        async with pool(server) as (first, _):
-            assert (await first.ask("POST", CHAT, BODY)).status == 200
+        async with pool(server) as (first, second):
+            for router in (first, second, first, second):
+                first.clock.now += KEPT_S
+                second.clock.now += KEPT_S
+                assert (await router.ask("POST", CHAT, BODY)).status == 200
 
     run(scenario())
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
-        lives = {key: client.pttl(key) for key in client.keys(f"{PREFIX}*")}
-    assert lives.pop(f"{PREFIX}since") == -1
-    assert len([key for key in lives if "|" in key]) == 1
-    assert all((TTL_S - 5) * 1000 < left_ms <= TTL_S * 1000 for left_ms in lives.values())
+        assert {key: client.pttl(key) for key in client.keys(f"{PREFIX}*")} == dict.fromkeys(
+            (NONCES, FORGOTTEN, SINCE), -1
+        )
+        assert (client.zcard(NONCES), client.zcard(FORGOTTEN)) == (2, 2)
+
+
+@pytest.mark.parametrize("back_s", [KEPT_S + 5, 3600])
+def test_a_clock_that_is_set_back_makes_no_used_signature_new(server: RedisServer, back_s: int) -> None:
+    async def scenario() -> tuple[list[int], float]:
+        async with pool(server) as (first, second):
+            captured = first.raw("POST", CHAT, BODY)
+            statuses = [(await first.send(captured)).status]
+            second.clock.now += back_s
+            statuses.append((await second.ask("POST", CHAT, BODY)).status)
+            second.clock.now -= back_s
+            statuses += [(await one.send(captured)).status for one in (first, second)]
+            return statuses, first.rejected("replay_store_forgot") + second.rejected("replay_store_forgot")
+
+    assert run(scenario()) == ([200, 200, 503, 503], 2)
+
+
+def test_it_agrees_with_the_memory_of_one_process_on_any_times(server: RedisServer) -> None:
+    """``MemoryReplayStore`` is the model: its own tests say what both promise. Here are so many runs of seconds that
+    some become one, and thousands of old ones at a time."""
+
+    async def verdict(replay: ReplayStore, key: str, created: int) -> bool | None:
+        try:
+            return await replay.use(key, created)
+        except ReplayStoreForgot:
+            return None
+
+    async def scenario() -> None:
+        chance, memory, now = random.Random(7), MemoryReplayStore(max_entries=10**6), int(Clock().now)
+        asked: list[tuple[str, int]] = []
+        async with store(server) as shared:
+            for number in range(1500):
+                now += chance.choice((0, 0, 1, 1, 40, 100, -30, -1000, 900))
+                if number % 3 == 0 and asked:
+                    key, created = chance.choice(asked)
+                else:
+                    key, created = f"k|{number}", now + 10**6
+                asked.append((key, created))
+                assert await verdict(shared, key, created) == await verdict(memory, key, created), number
+
+    run(scenario())
+    with redis.Redis.from_url(server.url) as client:
+        assert client.zcard(FORGOTTEN) == MAX_RUNS
 
 
 # ---------------------------------------------------------------- without a store that remembers
