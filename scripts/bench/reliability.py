@@ -29,9 +29,11 @@ sys.path.insert(0, str(ROOT))
 
 from llm_router.demo.standins.delivery import Pace  # noqa: E402
 from scripts.bench.by_clock import p5_breaker, p8_health, p11_window, p18_requirements  # noqa: E402
+from scripts.bench.deployed import p27_pods, p28_infrastructure  # noqa: E402
 from scripts.bench.framing import p21_framing  # noqa: E402
 from scripts.bench.killed_worker import p22_killed_worker  # noqa: E402
 from scripts.bench.rotation import p16_rotation  # noqa: E402
+from scripts.bench.secure import p20_insecure  # noqa: E402
 from scripts.bench.shared_limits import p12_shared_limits, p13_without_redis  # noqa: E402
 from scripts.bench.signatures import p14_signatures, p15_replay  # noqa: E402
 from scripts.bench.soak import p23_soak  # noqa: E402
@@ -241,6 +243,7 @@ MEASURES: dict[str, Measure] = {
     "P16": Measure("keys and certificates of a gate change", "0 failed", lambda *_: p16_rotation(20.0)),
     "P17": Measure("reloads under load", "0 streams dropped", lambda *_: p17_reloads(100)),
     "P18": Measure("requirements in every combination", "0 broken", lambda *_: p18_requirements()),
+    "P20": Measure("insecure configurations, of router, gate and exporter", "0 start", lambda *_: p20_insecure()),
     "P21": Measure("odd requests on raw sockets", "none smuggled", lambda s, _: p21_framing(s)),
     "P22": Measure(
         "one of two workers is killed in mid-stream",
@@ -253,6 +256,8 @@ MEASURES: dict[str, Measure] = {
         lambda *_: p23_soak(300.0),
         asked_for=True,
     ),
+    "P27": Measure("pods of the charts are restricted", "100 %, images by digest, 0 `:latest`", lambda *_: p27_pods()),
+    "P28": Measure("rules for what the stacks of three clouds make", "0 broken", lambda *_: p28_infrastructure()),
 }
 
 
