@@ -33,7 +33,7 @@ from scripts.bench.deployed import p27_pods, p28_infrastructure  # noqa: E402
 from scripts.bench.framing import p21_framing  # noqa: E402
 from scripts.bench.killed_worker import p22_killed_worker  # noqa: E402
 from scripts.bench.rotation import p16_rotation  # noqa: E402
-from scripts.bench.secure import p20_insecure  # noqa: E402
+from scripts.bench.secure import p19_crossing, p20_insecure  # noqa: E402
 from scripts.bench.shared_limits import p12_shared_limits, p13_without_redis  # noqa: E402
 from scripts.bench.signatures import p14_signatures, p15_replay  # noqa: E402
 from scripts.bench.soak import p23_soak  # noqa: E402
@@ -243,6 +243,7 @@ MEASURES: dict[str, Measure] = {
     "P16": Measure("keys and certificates of a gate change", "0 failed", lambda *_: p16_rotation(20.0)),
     "P17": Measure("reloads under load", "0 streams dropped", lambda *_: p17_reloads(100)),
     "P18": Measure("requirements in every combination", "0 broken", lambda *_: p18_requirements()),
+    "P19": Measure("a credential where it does not belong", "0 times", lambda s, _: p19_crossing(s, 3)),
     "P20": Measure("insecure configurations, of router, gate and exporter", "0 start", lambda *_: p20_insecure()),
     "P21": Measure("odd requests on raw sockets", "none smuggled", lambda s, _: p21_framing(s)),
     "P22": Measure(
