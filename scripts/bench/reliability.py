@@ -31,6 +31,7 @@ from llm_router.demo.standins.delivery import Pace  # noqa: E402
 from scripts.bench.by_clock import p5_breaker, p8_health, p11_window, p18_requirements  # noqa: E402
 from scripts.bench.deployed import p27_pods, p28_infrastructure  # noqa: E402
 from scripts.bench.framing import p21_framing  # noqa: E402
+from scripts.bench.fuzzed import p25_fuzzed  # noqa: E402
 from scripts.bench.killed_worker import p22_killed_worker  # noqa: E402
 from scripts.bench.rotation import p16_rotation  # noqa: E402
 from scripts.bench.secure import p19_crossing, p20_insecure  # noqa: E402
@@ -256,6 +257,11 @@ MEASURES: dict[str, Measure] = {
         "≤ 1 MiB a minute after warm-up, ± 5 file descriptors",
         lambda *_: p23_soak(300.0),
         asked_for=True,
+    ),
+    "P25": Measure(
+        "spoilt requests, streams, signatures and configurations",
+        "0 answers 5xx, 0 tracebacks of 50 000",
+        lambda *_: p25_fuzzed(50_000),
     ),
     "P27": Measure("pods of the charts are restricted", "100 %, images by digest, 0 `:latest`", lambda *_: p27_pods()),
     "P28": Measure("rules for what the stacks of three clouds make", "0 broken", lambda *_: p28_infrastructure()),
