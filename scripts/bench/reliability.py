@@ -39,6 +39,7 @@ from scripts.bench.shared_limits import p12_shared_limits, p13_without_redis  # 
 from scripts.bench.signatures import p14_signatures, p15_replay  # noqa: E402
 from scripts.bench.soak import p23_soak  # noqa: E402
 from scripts.bench.under_load import p9_overload, p10_slow_callers  # noqa: E402
+from scripts.bench.wall_clock import p24_clock  # noqa: E402
 from tests.router.ports import free_port  # noqa: E402
 from tests.router.routers import MODELS, Running, providers, running_router  # noqa: E402
 from tests.router.standins import Standins, running_standins  # noqa: E402
@@ -257,6 +258,11 @@ MEASURES: dict[str, Measure] = {
         "≤ 1 MiB a minute after warm-up, ± 5 file descriptors",
         lambda *_: p23_soak(300.0),
         asked_for=True,
+    ),
+    "P24": Measure(
+        "the wall clock jumps by an hour, either way",
+        "nothing changes but signatures, which are refused",
+        lambda s, _: p24_clock(s, 5),
     ),
     "P25": Measure(
         "spoilt requests, streams, signatures and configurations",
