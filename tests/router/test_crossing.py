@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
 
-from tests.router.crossing import CALLER, sizes, watched
+from tests.router.crossing import CALLER, Seen, sizes, watched
 from tests.router.routers import MODELS
 from tests.router.standins import running_standins
 
 
-def test_no_credential_crosses(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     with running_standins() as standins:
-        seen = watched(standins, tmp_path, 1)
+        return watched(standins, tmp_path_factory.mktemp("watched"), 1)
+
+
+def test_no_credential_crosses(seen: Seen) -> None:
     assert set(sizes(seen)) == {*MODELS, "in-house", "gated", CALLER, "operator", "log"}
     assert all(size > 500 for place, size in sizes(seen).items() if place != "log"), sizes(seen)
     assert seen.crossed() == []
     # What is looked for is found where it belongs; a gate's key goes nowhere at all.
     assert all(seen.own(name) for name in (*MODELS, "in-house"))
     assert not seen.own("gated")
+
+
+def test_nobody_is_given_a_cookie_or_a_page(seen: Seen) -> None:
+    """Not even by targets that set some."""
+    for place in (CALLER, "operator"):
+        assert b"content-type: application/json" in seen.bytes_by[place]
+        assert b"set-cookie" not in seen.bytes_by[place].lower()
+        assert b"text/html" not in seen.bytes_by[place].lower()

@@ -93,13 +93,14 @@ async def serve(
 def rekeying(
     config: GateConfig, load: Callable[[], GateConfig], rekey: Callable[[Mapping[str, bytes]], None]
 ) -> Rekeying[GateConfig]:
-    def checked() -> GateConfig:
-        new = load()
-        check(new)
-        return new
-
     return Rekeying(
-        config, checked, rekey, keys=lambda c: c.keys, rest=lambda c: structs.replace(c, keys=()), logger=logger
+        config,
+        load,
+        rekey,
+        check=check,
+        keys=lambda c: c.keys,
+        rest=lambda c: structs.replace(c, keys=()),
+        logger=logger,
     )
 
 
