@@ -8,11 +8,14 @@ import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import click.testing
 import pytest
+import trustme
 import yaml
 
 from llm_router import router_process
@@ -107,6 +110,9 @@ INSECURE: Mapping[str, Insecure] = {
     "TLS without its key": router("server.tls", {"certFile": "keys.yaml"}, "server.tls.keyFile", "missing"),
     "a certificate that is none": router(
         "server.tls", {"certFile": "keys.yaml", "keyFile": "keys.yaml"}, "server.tls", "cannot be used"
+    ),
+    "a certificate that has expired": router(
+        "server.tls", {"certFile": "expired.pem", "keyFile": "expired.pem"}, "server.tls", "has expired"
     ),
     # Secrets.
     "the placeholder of the documents": router(
@@ -227,6 +233,9 @@ INSECURE: Mapping[str, Insecure] = {
     "nonces without TLS": gate(
         "replay", {"backend": "redis", "url": "redis://10.0.0.7:6379/0"}, "replay.url", "rediss"
     ),
+    "a gate whose certificate has expired": gate(
+        "tls", {"certFile": "expired.pem", "keyFile": "expired.pem"}, "tls", "has expired"
+    ),
     # The exporter.
     "an unsigned exporter for everybody": exporter("listen", f"{EVERYWHERE}:0", "listen", "unsigned"),
     "a status with a placeholder": exporter(
@@ -293,12 +302,21 @@ def instead_of_serving() -> Iterator[None]:
         yield
 
 
+@cache
+def _expired() -> bytes:
+    """A key, and a certificate that was good until yesterday."""
+    now, day = datetime.now(UTC), timedelta(days=1)
+    made = trustme.CA().issue_cert("llm.example.com", not_before=now - 2 * day, not_after=now - day)
+    return made.private_key_and_cert_chain_pem.bytes()
+
+
 def start(command: str, text: str, folder: Path) -> click.testing.Result:
     """What became of ``llm-router COMMAND`` with this configuration; ``Started`` is its exception if nobody minded."""
     (folder / "keys.yaml").write_text("keys: []\n")
     (folder / "plain.yaml").write_text("keys: [{name: a, sha256: llmr_in_plain_text}]\n")
     (folder / "open.yaml").write_text("keys: []\n")
     (folder / "open.yaml").chmod(0o666)
+    (folder / "expired.pem").write_bytes(_expired())
     config = folder / "config.yaml"
     config.write_text(text)
     with instead_of_serving():
