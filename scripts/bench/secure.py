@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.router.crossing import sizes, watched
-from tests.router.insecure import INSECURE, is_refused
+from tests.router.insecure import INSECURE, is_refusal, tried
 from tests.router.standins import Standins
 
 
@@ -23,7 +23,7 @@ def p19_crossing(standins: Standins, rounds: int) -> str:
 
 def p20_insecure() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        refused = sum(is_refused(insecure, Path(folder)) for insecure in INSECURE.values())
+        refused = sum(is_refusal(tried(insecure, Path(folder)), insecure) for insecure in INSECURE.values())
     return (
         f"{refused} of {len(INSECURE)} insecure configurations refused at the start, each with its place and a remedy"
     )

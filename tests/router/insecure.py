@@ -325,9 +325,11 @@ def start(command: str, text: str, folder: Path) -> click.testing.Result:
         )
 
 
-def is_refused(insecure: Insecure, folder: Path) -> bool:
-    """Before it serves, with its place and a remedy."""
-    text = changed(SOUND[insecure.command], insecure.place, insecure.value)
-    result = start(insecure.command, text, folder)
+def tried(insecure: Insecure, folder: Path) -> click.testing.Result:
+    return start(insecure.command, changed(SOUND[insecure.command], insecure.place, insecure.value), folder)
+
+
+def is_refusal(result: click.testing.Result, insecure: Insecure) -> bool:
+    """With its place and a remedy, before anything was served."""
     lines = [line for line in result.stderr.splitlines() if insecure.path in line]
     return result.exit_code == REFUSED and any(insecure.words in line for line in lines)

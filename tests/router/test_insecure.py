@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.router.insecure import INSECURE, SOUND, Started, changed, is_refused, start
+from tests.router.insecure import INSECURE, SOUND, Started, changed, is_refusal, start, tried
 
 
 @pytest.mark.parametrize("mistake", INSECURE)
 def test_nothing_starts_with(mistake: str, tmp_path: Path) -> None:
-    insecure = INSECURE[mistake]
-    result = start(insecure.command, changed(SOUND[insecure.command], insecure.place, insecure.value), tmp_path)
-    assert is_refused(insecure, tmp_path), (result.exit_code, result.exception, result.output)
+    result = tried(INSECURE[mistake], tmp_path)
+    assert is_refusal(result, INSECURE[mistake]), (result.exit_code, result.exception, result.output)
 
 
 @pytest.mark.parametrize("command", SOUND)
