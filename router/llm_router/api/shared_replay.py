@@ -1,20 +1,21 @@
 """Which signatures have been used already, remembered in Redis for all gates of a pool.
 
 It fails closed: while Redis does not answer, or cannot know what was used a moment ago, nobody is let in. A Redis that
-comes back empty has forgotten, so what was signed before it began to remember does not count. Redis' own clock plays no
-part. What it cannot tell is that the last nonces are missing: a replica that had not received them when it took over,
-or a snapshot from before them.
+comes back empty, or with an older snapshot, and a replica that takes over, may have missed the last nonces. All of them
+lack the script, which from Redis 7 on lives in a server's memory alone: whoever finds it missing says that Redis
+remembers since now, and what was signed before does not count. Redis' own clock plays no part.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from ..state.asking import within
 from ..telemetry.trouble import Trouble
@@ -38,7 +39,8 @@ class RedisReplayStore:
 
     def __init__(self, client: Redis, *, timeout_s: float, unix_time: Callable[[], float]) -> None:
         self._client, self._timeout_s, self._unix_time = client, timeout_s, unix_time
-        self._use = client.register_script(_USE.read_text())
+        self._script = _USE.read_text()
+        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._keeps = False
         self._trouble = Trouble(logger, "the replay store answers again")
 
@@ -46,7 +48,7 @@ class RedisReplayStore:
         """Remember from now on. Where Redis does not answer yet, it is from the first request on that it does."""
         with contextlib.suppress(ReplayStoreDown):
             await self._look()
-            await self._answer(self._client.set(SINCE, int(self._unix_time()), nx=True))
+            await self._answer(self._begin_where_it_is_new())
 
     async def use(self, key: str, created: int) -> bool:
         """Raises ``ReplayStoreDown`` soon after the timeout at the latest, and ``ReplayStoreForgot`` for what was
@@ -69,8 +71,23 @@ class RedisReplayStore:
 
     async def _ask(self, key: str, created: int) -> tuple[int, int]:
         args = (key, created, created - KEPT_S, int(self._unix_time()), MAX_RUNS)
-        known, since = await self._answer(self._use(keys=[NONCES, FORGOTTEN, SINCE], args=args))
+        known, since = await self._answer(self._run(*args))
         return int(known), int(since)
+
+    async def _run(self, *args: str | int) -> tuple[bytes | int, bytes | int]:
+        try:
+            known, since = await self._client.evalsha(self._sha, 3, NONCES, FORGOTTEN, SINCE, *args)
+        except NoScriptError:
+            await self._begin_where_it_is_new()
+            known, since = await self._client.evalsha(self._sha, 3, NONCES, FORGOTTEN, SINCE, *args)
+        return known, since
+
+    async def _begin_where_it_is_new(self) -> None:
+        """The script is loaded last: until then whoever else asks does the same."""
+        (is_there,) = await self._client.script_exists(self._sha)
+        if not is_there:
+            await self._client.set(SINCE, int(self._unix_time()))
+            await self._client.script_load(self._script)
 
     async def _answer(self, asked: Awaitable[T]) -> T:
         try:

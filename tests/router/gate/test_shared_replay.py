@@ -217,6 +217,31 @@ def test_a_redis_that_comes_back_empty_lets_nothing_in_that_was_signed_before(tm
     assert statuses == [200, 503, 503, 503, 200, 503]
 
 
+def test_a_redis_that_comes_back_with_an_older_snapshot_lets_nothing_in_that_was_signed_before(tmp_path: Path) -> None:
+    """It kept since when it remembers, and lost what came last. So it would be with a replica that takes over."""
+
+    async def scenario(first_redis: RedisServer) -> list[int]:
+        async with pool(first_redis) as (first, second):
+            statuses = [(await first.ask("POST", CHAT, BODY)).status]
+            with redis.Redis.from_url(first_redis.url) as client:
+                client.save()
+            used = first.raw("POST", CHAT, BODY)
+            statuses.append((await first.send(used)).status)
+            first_redis.process.send(signal.SIGKILL)
+            first_redis.process.wait()
+            with running_redis(tmp_path / "redis", first_redis.port):
+                statuses += [(await one.send(used)).status for one in (second, first, first)]
+                for router in (first, second):
+                    router.clock.now += 6
+                return [*statuses, (await second.ask("POST", CHAT, BODY)).status, (await first.send(used)).status]
+
+    with running_redis(tmp_path / "redis") as first_redis:
+        statuses = run(scenario(first_redis))
+    assert statuses[:2] == [200, 200]
+    assert 200 not in statuses[2:5]
+    assert statuses[5:] == [200, 503]
+
+
 def test_a_redis_that_would_forget_nonces_to_make_room_is_not_used(tmp_path: Path) -> None:
     async def scenario(server: RedisServer) -> list[int]:
         async with pool(server) as (first, _):
