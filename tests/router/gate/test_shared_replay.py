@@ -21,7 +21,7 @@ from llm_router.config.scalars import Seconds, Secret
 from llm_router.config.schema import RedisServer as Settings
 from llm_router.gate.config import Replay
 from llm_router.state.redis_connection import connect
-from tests.router.edge import run
+from tests.router.edge import run, until
 from tests.router.gate.surroundings import CHAT, Clock, Router, gate, says_ok, upstream
 from tests.router.gate.test_app import chat, config, running
 from tests.router.redis_server import RedisServer, running_redis
@@ -237,6 +237,33 @@ def test_a_redis_that_comes_back_with_an_older_snapshot_lets_nothing_in_that_was
 
     with running_redis(tmp_path / "redis") as first_redis:
         statuses = run(scenario(first_redis))
+    assert statuses[:2] == [200, 200]
+    assert 200 not in statuses[2:5]
+    assert statuses[5:] == [200, 503]
+
+
+def test_a_replica_that_takes_over_without_the_last_nonces_lets_nothing_in_that_was_signed_before(
+    tmp_path: Path,
+) -> None:
+    async def scenario(first_redis: RedisServer, replica: redis.Redis) -> list[int]:
+        async with pool(first_redis) as (first, second):
+            statuses = [(await first.ask("POST", CHAT, BODY)).status]
+            await until(lambda: asyncio.to_thread(lambda: bool(replica.exists(NONCES))))
+            replica.replicaof("NO", "ONE")
+            used = first.raw("POST", CHAT, BODY)
+            statuses.append((await first.send(used)).status)
+            first_redis.process.send(signal.SIGKILL)
+            first_redis.process.wait()
+            replica.config_set("port", first_redis.port)
+            statuses += [(await one.send(used)).status for one in (second, first, first)]
+            for router in (first, second):
+                router.clock.now += 6
+            return [*statuses, (await second.ask("POST", CHAT, BODY)).status, (await first.send(used)).status]
+
+    with running_redis(tmp_path / "redis", None, "--repl-diskless-sync-delay", "0") as first_redis:
+        follows = ("--replicaof", f"127.0.0.1 {first_redis.port}")
+        with running_redis(tmp_path / "replica", None, *follows) as other, redis.Redis.from_url(other.url) as replica:
+            statuses = run(scenario(first_redis, replica))
     assert statuses[:2] == [200, 200]
     assert 200 not in statuses[2:5]
     assert statuses[5:] == [200, 503]
