@@ -103,6 +103,11 @@ INSECURE: Mapping[str, Insecure] = {
     "API keys in plain text": router("access.apiKeysFile", "plain.yaml", "keys[0].sha256", "llm-router keys create"),
     "API keys that anybody may change": router("access.apiKeysFile", "open.yaml", "access.apiKeysFile", "chmod"),
     "admin for everybody": router("admin.host", EVERYWHERE, "admin.host", "loopback"),
+    "admin by a password in plain text": router("admin.passwordHash", "demo123", "admin.passwordHash", "hash"),
+    "admin keys that nobody is asked for": router("admin.keysFile", "keys.yaml", "admin.keysFile", "passwordHash"),
+    "admin keys that anybody may change": router(
+        "admin", {"port": 0, "passwordHash": "${ADMIN_HASH}", "keysFile": "open.yaml"}, "admin.keysFile", "chmod"
+    ),
     "a key that stands twice": router("", "server: {host: '::'}\nserver: {port: 0}\n", "server", "twice"),
     "region by the caller's word": router(
         "router", {"clientRegionHeader": "X-LLM-Region"}, "router.clientRegionHeader", "callers set this"

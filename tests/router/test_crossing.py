@@ -24,9 +24,9 @@ def test_no_credential_crosses(seen: Seen) -> None:
     assert not seen.own("gated")
 
 
-def test_nobody_is_given_a_cookie_or_a_page(seen: Seen) -> None:
-    """Not even by targets that set some."""
-    for place in (CALLER, "operator"):
-        assert b"content-type: application/json" in seen.bytes_by[place]
-        assert b"set-cookie" not in seen.bytes_by[place].lower()
-        assert b"text/html" not in seen.bytes_by[place].lower()
+def test_callers_are_given_no_cookie_and_no_page(seen: Seen) -> None:
+    """Although targets set some."""
+    answers = seen.bytes_by[CALLER].lower()
+    assert b"content-type: application/json" in answers
+    assert b"set-cookie" not in answers
+    assert b"text/html" not in answers

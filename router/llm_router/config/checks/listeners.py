@@ -107,9 +107,13 @@ def workers_share_pools(draft: Draft) -> Iterator[Finding]:
 
 def keys_are_only_the_operators(draft: Draft) -> Iterator[Finding]:
     """Who may write there lets himself in."""
-    file = draft.config.access.api_keys_file
-    if file is not None and os.path.isfile(file) and os.stat(file).st_mode & stat.S_IWOTH:
-        yield Finding(("access", "apiKeysFile"), f"every user of this machine may change it: chmod o-w {file}")
+    config = draft.config
+    for path, file in (
+        (("access", "apiKeysFile"), config.access.api_keys_file),
+        (("admin", "keysFile"), config.admin.keys_file),
+    ):
+        if file is not None and os.path.isfile(file) and os.stat(file).st_mode & stat.S_IWOTH:
+            yield Finding(path, f"every user of this machine may change it: chmod o-w {file}")
 
 
 def files_exist(draft: Draft) -> Iterator[Finding]:
