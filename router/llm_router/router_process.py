@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -39,13 +39,15 @@ WATCH_S = 2.0
 async def serve_router(loaded: Loaded, load: Callable[[], Loaded], say: Callable[[str], None]) -> None:
     """Serve until SIGTERM; SIGHUP reloads what ``load`` reads. ``say`` tells the operator what happens."""
     server, admin = loaded.config.server, loaded.config.admin
-    async with surroundings(loaded) as around:
+    async with surroundings(loaded) as around, AsyncExitStack() as stack:
+        public = stack.enter_context(closing(listen(server.host, server.port, path="server.port")))
+        private = stack.enter_context(closing(listen(admin.host, admin.port, path="admin.port")))
         app = RouterApp(loaded, around, load)
         reload = Reloads(app, say)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.start)
         sites = [
-            public_site(app, server, listen(server.host, server.port, path="server.port")),
-            admin_site(app.admin, admin, listen(admin.host, admin.port, path="admin.port")),
+            public_site(app, server, public),
+            admin_site(app.admin, admin, private),
             *metrics_site(app.metrics, admin),
         ]
         app.start()

@@ -42,22 +42,38 @@ def test_images_are_named_by_digest(release: str) -> None:
             assert DIGEST.fullmatch(each["image"]), (found["metadata"]["name"], name)
 
 
+def unrestricted(spec: Object) -> list[str]:
+    """What a pod has that Pod Security's profile "restricted" forbids, or lacks that it demands, and a root that can be
+    written to: https://kubernetes.io/docs/concepts/security/pod-security-standards/."""
+    context = spec["securityContext"]
+    demands = {
+        "runAsNonRoot": context.get("runAsNonRoot") is True,
+        "runAsUser": context.get("runAsUser", 0) >= 10000,
+        "seccompProfile": context.get("seccompProfile") == {"type": "RuntimeDefault"},
+        "host": not any(spec.get(host) for host in ("hostNetwork", "hostPID", "hostIPC")),
+        "hostPath": not any("hostPath" in volume for volume in spec.get("volumes", [])),
+    }
+    for name, each in containers(spec).items():
+        own = each["securityContext"]
+        demands |= {
+            f"{name}: allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is False,
+            f"{name}: readOnlyRootFilesystem": own.get("readOnlyRootFilesystem") is True,
+            f"{name}: capabilities": own.get("capabilities") == {"drop": ["ALL"]},
+            f"{name}: hostPort": not any("hostPort" in port for port in each.get("ports", [])),
+        }
+    return [demand for demand, is_met in demands.items() if not is_met]
+
+
 @every_release
 def test_pods_meet_the_restricted_profile(release: str) -> None:
-    """https://kubernetes.io/docs/concepts/security/pod-security-standards/, and a read-only root besides."""
-    for _, spec in pods(release):
-        context = spec["securityContext"]
-        assert context["runAsNonRoot"] is True
-        assert context["runAsUser"] >= 10000
-        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert not any(spec.get(host) for host in ("hostNetwork", "hostPID", "hostIPC"))
-        assert not any("hostPath" in volume for volume in spec.get("volumes", []))
-        for each in containers(spec).values():
-            own = each["securityContext"]
-            assert own["allowPrivilegeEscalation"] is False
-            assert own["readOnlyRootFilesystem"] is True
-            assert own["capabilities"] == {"drop": ["ALL"]}
-            assert not any("hostPort" in port for port in each.get("ports", []))
+    for found, spec in pods(release):
+        assert unrestricted(spec) == [], found["metadata"]["name"]
+
+
+def test_a_pod_that_does_not_is_noticed() -> None:
+    container = {"securityContext": {"capabilities": {"add": ["NET_ADMIN"]}}, "ports": [{"hostPort": 80}]}
+    spec: Object = {"securityContext": {"runAsUser": 0}, "hostPID": True, "volumes": [{"hostPath": {"path": "/"}}]}
+    assert len(unrestricted({**spec, "containers": [{"name": "a", **container}]})) == 9
 
 
 @every_release

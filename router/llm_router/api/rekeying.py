@@ -20,7 +20,8 @@ Config = TypeVar("Config")
 
 class Rekeying(Generic[Config]):
     """Compares what ``load`` reads with the configuration that is in use, and hands changed keys to ``rekey``. ``keys``
-    are those of a configuration, ``rest`` is all else in it; ``load`` raises ``ConfigError`` for one that is refused.
+    are those of a configuration, ``rest`` is all else in it; ``load`` and ``check`` raise ``ConfigError`` for one that
+    is refused.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Rekeying(Generic[Config]):
         load: Callable[[], Config],
         rekey: Callable[[Mapping[str, bytes]], None],
         *,
+        check: Callable[[Config], None],
         keys: Callable[[Config], Sequence[SigningKey]],
         rest: Callable[[Config], object],
         logger: logging.Logger,
     ) -> None:
-        self._load, self._rekey, self._keys_of, self._rest_of = load, rekey, keys, rest
+        self._load, self._check, self._rekey = load, check, rekey
+        self._keys_of, self._rest_of = keys, rest
         self._keys, self._rest = keys(config), rest(config)
         self._logger = logger
         self._trouble = Trouble(logger, "the configuration can be read again")
@@ -42,6 +45,7 @@ class Rekeying(Generic[Config]):
         """Never raises: a configuration that is refused leaves the keys as they are."""
         try:
             new = self._load()
+            self._check(new)
         except ConfigError as error:
             self._trouble.is_(f"the configuration is refused, the old keys stay: {error}")
             return

@@ -1,35 +1,34 @@
 """Which signatures have been used already, remembered in Redis for all gates of a pool.
 
 It fails closed: while Redis does not answer, or cannot know what was used a moment ago, nobody is let in. A Redis that
-comes back empty has forgotten, so what was signed before it began to remember does not count. What it cannot tell is a
-failover to a replica that had not received the last nonces yet.
+comes back empty, or with an older snapshot, and a replica that takes over, may have missed the last nonces. All of them
+lack the script, which from Redis 7 on lives in a server's memory alone: whoever finds it missing says that Redis
+remembers since now, and what was signed before does not count. Redis' own clock plays no part.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from ..state.asking import within
 from ..telemetry.trouble import Trouble
 from ..upstream.signing import SKEW_S
-from .replay import TTL_S, ReplayStoreDown
+from .replay import KEPT_S, MAX_RUNS, ReplayStoreDown, ReplayStoreForgot
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 PREFIX = "{llmr-used}:"
 """In braces, so that a cluster of Redis keeps all of them in one slot: they are looked at together."""
-
-_USE = """
-redis.call('SET', KEYS[2], ARGV[2], 'NX')
-local is_new = redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1])
-return {is_new and 1 or 0, redis.call('GET', KEYS[2])}
-"""
+NONCES, FORGOTTEN, SINCE = (PREFIX + name for name in ("nonces", "forgotten", "since"))
+_USE = Path(__file__).with_name("use_nonce.lua")
 
 T = TypeVar("T")
 logger = logging.getLogger("llm_router.gate")
@@ -40,7 +39,8 @@ class RedisReplayStore:
 
     def __init__(self, client: Redis, *, timeout_s: float, unix_time: Callable[[], float]) -> None:
         self._client, self._timeout_s, self._unix_time = client, timeout_s, unix_time
-        self._use = client.register_script(_USE)
+        self._script = _USE.read_text()
+        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._keeps = False
         self._trouble = Trouble(logger, "the replay store answers again")
 
@@ -48,17 +48,17 @@ class RedisReplayStore:
         """Remember from now on. Where Redis does not answer yet, it is from the first request on that it does."""
         with contextlib.suppress(ReplayStoreDown):
             await self._look()
-            await self._ask("begin")
+            await self._answer(self._begin_where_it_is_new())
 
     async def use(self, key: str, created: int) -> bool:
-        """Raises ``ReplayStoreDown`` soon after the timeout at the latest, and for what was signed before this memory
-        began."""
+        """Raises ``ReplayStoreDown`` soon after the timeout at the latest, and ``ReplayStoreForgot`` for what was
+        signed before this memory began, too."""
         if not self._keeps:
             await self._look()
-        is_new, since = await self._ask(key)
-        if created <= since + SKEW_S:
-            raise ReplayStoreDown("what was signed before the replay store began to remember may have been used")
-        return is_new
+        known, since = await self._ask(key, created)
+        if created <= since + SKEW_S or known < 0:
+            raise ReplayStoreForgot("what was signed then may have been used: that is not remembered")
+        return known > 0
 
     async def _look(self) -> None:
         """Whether this Redis keeps what it is told, or forgets some of it to make room."""
@@ -69,10 +69,25 @@ class RedisReplayStore:
         self._keeps = True
         self._trouble.ends()
 
-    async def _ask(self, key: str) -> tuple[bool, int]:
-        asked = self._use(keys=[PREFIX + key, PREFIX + "since"], args=[int(TTL_S * 1000), int(self._unix_time())])
-        is_new, since = await self._answer(asked)
-        return bool(is_new), int(since)
+    async def _ask(self, key: str, created: int) -> tuple[int, int]:
+        args = (key, created, created - KEPT_S, int(self._unix_time()), MAX_RUNS)
+        known, since = await self._answer(self._run(*args))
+        return int(known), int(since)
+
+    async def _run(self, *args: str | int) -> tuple[bytes | int, bytes | int]:
+        try:
+            known, since = await self._client.evalsha(self._sha, 3, NONCES, FORGOTTEN, SINCE, *args)
+        except NoScriptError:
+            await self._begin_where_it_is_new()
+            known, since = await self._client.evalsha(self._sha, 3, NONCES, FORGOTTEN, SINCE, *args)
+        return known, since
+
+    async def _begin_where_it_is_new(self) -> None:
+        """The script is loaded last: until then whoever else asks does the same."""
+        (is_there,) = await self._client.script_exists(self._sha)
+        if not is_there:
+            await self._client.set(SINCE, int(self._unix_time()))
+            await self._client.script_load(self._script)
 
     async def _answer(self, asked: Awaitable[T]) -> T:
         try:

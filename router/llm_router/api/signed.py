@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from ..upstream.signing import Refused, Verified, Verifier
 from .guard import Refusal
 from .reading import BodyTooLarge, BodyTooSlow, announced_bytes, read_body
-from .replay import ReplayStore, ReplayStoreDown, ReplayStoreFull
+from .replay import ReplayStore, ReplayStoreDown, ReplayStoreForgot, ReplayStoreFull
 
 UNREADY_S = 6
 """How long after its start a listener refuses all: a router whose clock is 5 s late may still sign "before the
@@ -103,6 +103,8 @@ class Door:
             return Reply(503, _STORE_FULL, reason="replay_store_full")
         except ReplayStoreDown:
             return Reply(503, _STORE_DOWN, reason="replay_store_down")
+        except ReplayStoreForgot:
+            return Reply(503, _STORE_DOWN, reason="replay_store_forgot")
 
     def _unsigned(self, scope: Scope) -> Reply | None:
         """The answers that need no signature: probes, and "not yet" to everybody."""

@@ -23,7 +23,7 @@ class RenewedTls:
 
     ``context`` is the listener's. Files that are broken, or only half written, are left until they change again; open
     connections go on with what they began with. ``clock`` is monotonic. Raises ``ConfigError`` naming ``section`` where
-    the files do not make a working context at the start.
+    the files do not make a working context at the start, or one that no client would trust now.
     """
 
     def __init__(self, files: ServerTls, *, section: str = "tls", clock: Callable[[], float] = time.monotonic) -> None:
@@ -77,7 +77,31 @@ class RenewedTls:
             context.options |= ssl.OP_NO_TICKET
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._files.cert_file, self._files.key_file)
+        _check_dates(context, self._files.cert_file)
         return context
+
+
+_OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
+"""OpenSSL's codes for what is wrong with a certificate's time."""
+
+
+def _check_dates(context: ssl.SSLContext, cert_file: str) -> None:
+    """Raises ``ValueError`` for a certificate that no client would take now. Only a handshake tells its dates: one with
+    a client that trusts this certificate, whoever signed it."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.load_verify_locations(cert_file)
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    asked, answered = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client, server = trusting.wrap_bio(answered, asked), context.wrap_bio(asked, answered, server_side=True)
+    for side in (client, server, client):
+        try:
+            side.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code in _OUT_OF_DATE:
+                raise ValueError(f"{cert_file} {_OUT_OF_DATE[error.verify_code]}") from error
+        except ssl.SSLError:
+            pass  # it waits for the other side, or objects to something that is not about dates
 
 
 def _names(certificate: dict[str, Any]) -> set[str]:

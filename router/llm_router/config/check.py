@@ -21,6 +21,7 @@ REFUSALS: tuple[Check, ...] = (
     listeners.ports_differ,
     listeners.metrics_address,
     listeners.files_exist,
+    listeners.keys_are_only_the_operators,
     names.names_are_unique,
     names.models_are_unique,
     unavailable.settings,
@@ -68,6 +69,7 @@ REFUSALS: tuple[Check, ...] = (
     routing.strategy_has_what_it_needs,
     routing.client_region_header_is_the_proxys,
     ledger.url_is_understood,
+    ledger.nobody_reads_along,
     ledger.retention_fits_the_store,
 )
 

@@ -56,6 +56,13 @@ def url_fault(url: str, *, private: bool) -> str | None:
     return _form_fault(url, parts) or host_fault(parts.hostname) or _plain_fault(parts, private)
 
 
+def api_server_fault(url: str) -> str | None:
+    """What is wrong with the address of a Kubernetes API server, which is sent a token."""
+    if url_fault(url, private=True) is None and url_fault(url, private=False):
+        return "plain http would show the token to the network: use https"
+    return url_fault(url, private=False)
+
+
 def host_fault(host: str) -> str | None:
     """What is wrong with a host that requests shall be sent to."""
     address = _address(host)

@@ -166,7 +166,8 @@ def weakness(value: str, origin: Origin) -> str | None:
 
 
 def hmac_key(secret: str) -> bytes:
-    """The bytes that a shared secret stands for: standard base64 with padding, at least 32 bytes once decoded.
+    """The bytes that a shared secret stands for: standard base64 with padding, at least 32 bytes once decoded, and not
+    all of them the same.
 
     Raises ``ValueError`` with a message that is safe to show.
     """
@@ -176,4 +177,6 @@ def hmac_key(secret: str) -> bytes:
         raise ValueError("not base64 with padding: make one with openssl rand -base64 32") from None
     if len(key) < MIN_HMAC_BYTES:
         raise ValueError(f"{len(key)} bytes, {MIN_HMAC_BYTES} are needed: make one with openssl rand -base64 32")
+    if len(set(key)) == 1:
+        raise ValueError("not random: make one with openssl rand -base64 32")
     return key

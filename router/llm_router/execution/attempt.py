@@ -56,6 +56,11 @@ class Attempt:
         self._terminal = False
         self._failure: AttemptFailed | None = None
 
+    @property
+    def collects(self) -> bool:
+        """Whether a whole answer is put together from the events of a stream."""
+        return self._sender.wire.collects
+
     async def open(self, chat: ChatRequest, request_id: str) -> list[Piece]:
         """Send, and wait for the first content: the pieces up to and including it. Raises ``AttemptFailed``."""
         answer = await self._send(self._outgoing(chat), request_id)

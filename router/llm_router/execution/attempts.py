@@ -8,25 +8,22 @@ Where a request is hedged and an attempt is slow, another one runs beside it: wh
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from ..config.schema import Failover, Timeouts
+from ..config.schema import Failover
 from ..errors import AttemptFailed, ConnectFailed, NotSent
 from ..model import Choice
 from ..signals.snapshot import Board
 from ..telemetry.metrics import Metrics
-from ..upstream.sender import Sender
 from ..upstream.wire.base import Piece
 from ..upstream.wire.chunks import Collector
 from .attempt import Attempt
 from .exchange import Exchange
 from .hedging import race
 from .lifetime import Lifetime
-from .limiting import Limiting
 from .plan import Plan
 from .retry_budget import RetryBudget
-from .standing import Standing
 from .verdict import verdict
 
 MAX_BUFFERED_BYTES = 4 * 1024 * 1024
@@ -45,28 +42,15 @@ class Attempts:
     def __init__(
         self,
         *,
-        senders: Mapping[str, Sender],
-        standings: Mapping[str, Standing],
+        lifetime: Lifetime,
         board: Board,
         failover: Failover,
-        timeouts: Timeouts,
-        max_waiting: int,
-        limiting: Limiting,
         metrics: Metrics,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._lifetime = Lifetime(
-            senders=senders,
-            standings=standings,
-            board=board,
-            timeouts=timeouts,
-            max_waiting=max_waiting,
-            limiting=limiting,
-            clock=clock,
-        )
-        self._senders, self._board, self._failover = senders, board, failover
+        self._lifetime, self._board, self._failover = lifetime, board, failover
         self._budget = RetryBudget()
         self._metrics, self._clock, self._sleep, self._chance = metrics, clock, sleep, chance
 
@@ -87,8 +71,7 @@ class Attempts:
         """A complete, validated answer. The caller must end the attempt as with ``stream``."""
 
         async def complete(attempt: Attempt) -> bytes:
-            wire = self._senders[attempt.choice.target.name].wire
-            if not wire.collects:
+            if not attempt.collects:
                 reading_s = self._lifetime.reading_s(attempt.choice)
                 return await attempt.whole(exchange.chat, exchange.request_id, reading_s)
             collector = Collector()

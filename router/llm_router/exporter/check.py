@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from ..api.serving import parse_address
 from ..api.signed_config import authority_problems, key_problems, tls_problems
 from ..config.checks.listeners import unasked_token
-from ..config.hosts import is_loopback
+from ..config.hosts import api_server_fault, is_loopback
 from ..errors import ConfigError, Problem
 from ..upstream.signing import decode_secret
 from .config import ExporterConfig, GateAccess
@@ -55,6 +55,7 @@ def _upstreams(config: ExporterConfig) -> Iterator[Problem]:
         yield Problem("upstreams", "list the pool's llama-servers here, or name their Service in kubernetes.service")
     if config.kubernetes is not None:
         yield from _gate("kubernetes.", config.kubernetes.gate, config.kubernetes.api_key)
+        yield from _api_server(config.kubernetes.api_server)
     for index, upstream in enumerate(config.upstreams):
         parts = urlsplit(upstream.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
@@ -64,6 +65,12 @@ def _upstreams(config: ExporterConfig) -> Iterator[Problem]:
             message = "with dns it must be http://: a certificate is for a name, and these are asked by address"
             yield Problem(f"upstreams[{index}].url", message)
         yield from _gate(f"upstreams[{index}].", upstream.gate, upstream.api_key)
+
+
+def _api_server(url: str | None) -> Iterator[Problem]:
+    fault = None if url is None else api_server_fault(url)
+    if fault is not None:
+        yield Problem("kubernetes.apiServer", fault)
 
 
 def _gate(section: str, gate: GateAccess | None, api_key: str | None) -> Iterator[Problem]:

@@ -18,12 +18,7 @@ logger = logging.getLogger("llm_router.exporter")
 def rekeying(
     config: ExporterConfig, load: Callable[[], ExporterConfig], rekey: Callable[[Mapping[str, bytes]], None]
 ) -> Rekeying[ExporterConfig]:
-    def checked() -> ExporterConfig:
-        new = load()
-        check(new)
-        return new
-
-    return Rekeying(config, checked, rekey, keys=_keys, rest=_rest, logger=logger)
+    return Rekeying(config, load, rekey, check=check, keys=_keys, rest=_rest, logger=logger)
 
 
 def _keys(config: ExporterConfig) -> Sequence[SigningKey]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -33,7 +32,7 @@ def door_of(target: str, settings: StatusConfig, *, unix_time: Callable[[], floa
     keys = key_bytes(settings.keys)
     return Door(
         verifier=Verifier(keys=keys, target=target, authority=settings.authority, not_before=started_at),
-        replay=MemoryReplayStore(max_entries=MAX_NONCES, clock=time.monotonic),
+        replay=MemoryReplayStore(max_entries=MAX_NONCES),
         started_at=started_at,
         unix_time=unix_time,
         max_body=MAX_BODY,

@@ -93,13 +93,14 @@ async def serve(
 def rekeying(
     config: GateConfig, load: Callable[[], GateConfig], rekey: Callable[[Mapping[str, bytes]], None]
 ) -> Rekeying[GateConfig]:
-    def checked() -> GateConfig:
-        new = load()
-        check(new)
-        return new
-
     return Rekeying(
-        config, checked, rekey, keys=lambda c: c.keys, rest=lambda c: structs.replace(c, keys=()), logger=logger
+        config,
+        load,
+        rekey,
+        check=check,
+        keys=lambda c: c.keys,
+        rest=lambda c: structs.replace(c, keys=()),
+        logger=logger,
     )
 
 
@@ -128,7 +129,7 @@ def _gate(
 @contextlib.asynccontextmanager
 async def _replay(settings: Replay, unix_time: Callable[[], float]) -> AsyncIterator[ReplayStore]:
     if settings.backend == "memory":
-        yield MemoryReplayStore(max_entries=settings.max_entries, clock=time.monotonic)
+        yield MemoryReplayStore(max_entries=settings.max_entries)
         return
     async with connect(settings, "replay") as redis:
         from ..api.shared_replay import RedisReplayStore  # only now is it known that its library is there

@@ -15,6 +15,7 @@ from ..errors import ConfigError, Problem
 from ..execution.attempts import Attempts
 from ..execution.generation import KEPT_DECISIONS, Generation
 from ..execution.learning import Learning
+from ..execution.lifetime import Lifetime
 from ..execution.limiting import Limiting
 from ..execution.meaning import Meaning
 from ..execution.settle import Settlement
@@ -107,13 +108,17 @@ def _policy(config: Config, ground: Ground, *, awaiting_clusters: bool) -> Polic
 
 def _attempts(config: Config, ground: Ground, limiting: Limiting, around: Surroundings) -> Attempts:
     return Attempts(
-        senders={target.name: ground.owners[target.owner].sender(target, around) for target in ground.targets},
-        standings=ground.standings,
+        lifetime=Lifetime(
+            senders={target.name: ground.owners[target.owner].sender(target, around) for target in ground.targets},
+            standings=ground.standings,
+            board=ground.board,
+            timeouts=config.router.timeouts,
+            max_waiting=config.router.max_queue_depth,
+            limiting=limiting,
+            clock=around.clock,
+        ),
         board=ground.board,
         failover=config.router.failover,
-        timeouts=config.router.timeouts,
-        max_waiting=config.router.max_queue_depth,
-        limiting=limiting,
         metrics=around.metrics,
         clock=around.clock,
         sleep=around.sleep,

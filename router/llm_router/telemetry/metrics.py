@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, Literal, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -40,120 +40,158 @@ def admin_logins(registry: CollectorRegistry) -> Counter:
     return Counter("llm_router_admin_logins_total", "Logins to the admin listener.", ["result"], registry=registry)
 
 
+class _Make:
+    """Makes the metrics of one registry, by name, text and labels."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def counter(self, name: str, text: str, *labels: str) -> _Children[Counter]:
+        return _Children(Counter(name, text, labels, registry=self._registry))
+
+    def single_counter(self, name: str, text: str) -> Counter:
+        return Counter(name, text, registry=self._registry)
+
+    def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self._registry)
+
+    def histogram(self, name: str, text: str, *labels: str, buckets: Sequence[float]) -> _Children[Histogram]:
+        return _Children(Histogram(name, text, labels, buckets=buckets, registry=self._registry))
+
+    def single_histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, text, buckets=buckets, registry=self._registry)
+
+
 class Metrics:
     """One registry's worth of metrics; nothing is registered globally."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        make = _Make(registry)
+        self._declare_requests(make)
+        self._declare_money(make)
+        self._declare_targets(make)
+        self._declare_limits(make)
+        self._declare_process(make)
+        self.admin_logins = admin_logins(registry)
 
-        def counter(name: str, text: str, *labels: str) -> _Children[Counter]:
-            return _Children(Counter(name, text, labels, registry=registry))
+    # ------------------------------------------------------------ names
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
-
-        def histogram(name: str, text: str, label: str) -> _Children[Histogram]:
-            return _Children(Histogram(name, text, (label,), buckets=LATENCY_BUCKETS, registry=registry))
-
-        self._decisions = counter(
+    def _declare_requests(self, make: _Make) -> None:
+        self._decisions = make.counter(
             "llm_router_routing_decisions_total", "Decisions by first choice.", "target", "type", "reason"
         )
-        self._provider_health = gauge("llm_router_provider_health", "1 healthy, 0 not.", "provider", "type")
-        self._cluster_health = gauge("llm_router_cluster_health", "1 healthy, 0 not.", "cluster", "provider", "region")
-        self._provider_cost = gauge(
-            "llm_router_provider_cost_per_1k_tokens", "List price, USD per 1K output tokens.", "provider", "model"
+        self._requests = make.counter(
+            "llm_router_requests_total", "Requests by target and HTTP status.", "target", "status"
         )
-        self._cluster_cost = gauge(
-            "llm_router_cluster_cost_per_1k_tokens", "USD per 1K tokens.", "cluster", "provider", "model", "basis"
+        self._duration = make.histogram(
+            "llm_router_request_duration_seconds",
+            "From request to the end of the answer.",
+            "target",
+            buckets=LATENCY_BUCKETS,
         )
-        self._requests = counter("llm_router_requests_total", "Requests by target and HTTP status.", "target", "status")
-        self._duration = histogram(
-            "llm_router_request_duration_seconds", "From request to the end of the answer.", "target"
+        self._first_token = make.histogram(
+            "llm_router_time_to_first_token_seconds",
+            "From request to first content.",
+            "target",
+            buckets=LATENCY_BUCKETS,
         )
-        self._first_token = histogram(
-            "llm_router_time_to_first_token_seconds", "From request to first content.", "target"
+        self._overhead = make.single_histogram(
+            "llm_router_overhead_seconds", "The router's own time before the first attempt.", OVERHEAD_BUCKETS
         )
-        self._overhead = Histogram(
-            "llm_router_overhead_seconds",
-            "The router's own time before the first attempt.",
-            buckets=OVERHEAD_BUCKETS,
-            registry=registry,
-        )
-        self._tokens = counter("llm_router_tokens_total", "Tokens by cluster or provider.", "provider", "type")
-        self._external = counter(
+        self._tokens = make.counter("llm_router_tokens_total", "Tokens by cluster or provider.", "provider", "type")
+        self._external = make.counter(
             "llm_router_external_requests_total", "Requests to providers.", "provider", "model", "status"
         )
-        self._failovers = counter("llm_router_failovers_total", "Follow-up attempts.", "from", "to", "reason")
-        self._hedges = counter(
+        self._failovers = make.counter("llm_router_failovers_total", "Follow-up attempts.", "from", "to", "reason")
+        self._hedges = make.counter(
             "llm_router_hedges_total", "Second attempts beside a slow first one.", "from", "to", "result"
         )
-        self._shed = counter("llm_router_shed_requests_total", "Requests refused for load.", "criticality", "cause")
-        self._circuit = gauge("llm_router_circuit_state", "0 closed, 1 half-open, 2 open.", "target")
-        self._queue_depth = gauge("llm_router_queue_depth", "Requests waiting in the cluster.", "cluster")
-        self._pending = gauge("llm_router_pending_requests", "Attempts in flight.", "target")
-        self._pool_wanted = gauge("llm_router_pool_wanted", "Nodes that the router wants the pool to have.", "pool")
-        self._cost = counter("llm_router_cost_usd_total", "USD spent.", "target")
-        # Savings may be negative: a gauge under the name that users know, since a counter cannot go down.
-        self._savings = _Children(
-            gauge("llm_router_savings_usd_total", "Baseline cost minus actual cost, USD.", "baseline")
+        self._shed = make.counter(
+            "llm_router_shed_requests_total", "Requests refused for load.", "criticality", "cause"
         )
-        self._discovery_up = gauge(
-            "llm_router_discovery_up", "1 if the last answer stands, 0 while an earlier one has to do.", "method"
-        )
-        self._discovery_clusters = gauge("llm_router_discovery_clusters", "Clusters in use from discovery.", "method")
-        self._limited = counter(
-            "llm_router_limited_total", "Requests that a limit turned away.", "scope", "name", "limit"
-        )
-        self._budget = gauge("llm_router_budget_usd", "What may be spent.", "scope", "name", "period")
-        self._budget_used = gauge(
-            "llm_router_budget_used_usd", "Spent and reserved in this day or month.", "scope", "name", "period"
-        )
-        self._budget_alerts = counter(
-            "llm_router_budget_alerts_total", "Budgets that came to their soft share.", "scope", "name", "period"
-        )
-        self._state_up = gauge(
-            "llm_router_state_up", "1 while shared state answers, 0 while each router is alone.", "backend"
-        )
-        self._state_seconds = Histogram(
-            "llm_router_state_seconds", "Time to reserve in shared state.", buckets=OVERHEAD_BUCKETS, registry=registry
-        )
-        self._state_failures = Counter(
-            "llm_router_state_failures_total", "Times that shared state was lost.", registry=registry
-        )
-        self._loop_lag = Histogram(
-            "llm_router_loop_lag_seconds",
-            "How late the event loop came to what was due.",
-            buckets=LAG_BUCKETS,
-            registry=registry,
-        )
-        self._reload = gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
-        self._embedded = counter(
+        self._embedded = make.counter(
             "llm_router_embeddings_total", "Prompts to be embedded, by what came of it.", "target", "outcome"
         )
-        self._estimate = _Children(
-            Histogram(
-                "llm_router_estimate_ratio",
-                "Actual over estimated, of complete answers: 1 is a perfect estimate, above 1 too low a one.",
-                ("target", "of"),
-                buckets=RATIO_BUCKETS,
-                registry=registry,
-            )
+        self._estimate = make.histogram(
+            "llm_router_estimate_ratio",
+            "Actual over estimated, of complete answers: 1 is a perfect estimate, above 1 too low a one.",
+            "target",
+            "of",
+            buckets=RATIO_BUCKETS,
         )
-        self._price_known = gauge(
-            "llm_router_list_price_known", "1 if the model's list price is known, 0 if not.", "provider", "model"
-        )
-        # Usage that no price is known for is counted, never priced at nothing.
-        self._unpriced = counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
-        self._estimated = counter(
+        self._estimated = make.counter(
             "llm_router_estimated_usage_total", "Answers without token counts that can be believed.", "target"
         )
-        self._ledger_up = gauge("llm_router_ledger_up", "1 if the last write of the ledger succeeded.", "backend")
-        self._ledger_waiting = gauge("llm_router_ledger_waiting_records", "Records not yet written.", "backend")
-        self._ledger_delay = gauge(
+
+    def _declare_money(self, make: _Make) -> None:
+        self._provider_cost = make.gauge(
+            "llm_router_provider_cost_per_1k_tokens", "List price, USD per 1K output tokens.", "provider", "model"
+        )
+        self._cluster_cost = make.gauge(
+            "llm_router_cluster_cost_per_1k_tokens", "USD per 1K tokens.", "cluster", "provider", "model", "basis"
+        )
+        self._price_known = make.gauge(
+            "llm_router_list_price_known", "1 if the model's list price is known, 0 if not.", "provider", "model"
+        )
+        self._cost = make.counter("llm_router_cost_usd_total", "USD spent.", "target")
+        # Savings may be negative: a gauge under the name that users know, since a counter cannot go down.
+        self._savings = _Children(
+            make.gauge("llm_router_savings_usd_total", "Baseline cost minus actual cost, USD.", "baseline")
+        )
+        # Usage that no price is known for is counted, never priced at nothing.
+        self._unpriced = make.counter("llm_router_unpriced_requests_total", "Requests whose cost is unknown.", "target")
+        self._ledger_up = make.gauge("llm_router_ledger_up", "1 if the last write of the ledger succeeded.", "backend")
+        self._ledger_waiting = make.gauge("llm_router_ledger_waiting_records", "Records not yet written.", "backend")
+        self._ledger_delay = make.gauge(
             "llm_router_ledger_delay_seconds", "How long the oldest record not yet written has waited.", "backend"
         )
-        self._ledger_records = counter("llm_router_ledger_records_total", "Records by fate.", "backend", "result")
-        self.admin_logins = admin_logins(registry)
+        self._ledger_records = make.counter("llm_router_ledger_records_total", "Records by fate.", "backend", "result")
+
+    def _declare_targets(self, make: _Make) -> None:
+        self._provider_health = make.gauge("llm_router_provider_health", "1 healthy, 0 not.", "provider", "type")
+        self._cluster_health = make.gauge(
+            "llm_router_cluster_health", "1 healthy, 0 not.", "cluster", "provider", "region"
+        )
+        self._circuit = make.gauge("llm_router_circuit_state", "0 closed, 1 half-open, 2 open.", "target")
+        self._queue_depth = make.gauge("llm_router_queue_depth", "Requests waiting in the cluster.", "cluster")
+        self._pending = make.gauge("llm_router_pending_requests", "Attempts in flight.", "target")
+        self._pool_wanted = make.gauge(
+            "llm_router_pool_wanted", "Nodes that the router wants the pool to have.", "pool"
+        )
+        self._discovery_up = make.gauge(
+            "llm_router_discovery_up", "1 if the last answer stands, 0 while an earlier one has to do.", "method"
+        )
+        self._discovery_clusters = make.gauge(
+            "llm_router_discovery_clusters", "Clusters in use from discovery.", "method"
+        )
+
+    def _declare_limits(self, make: _Make) -> None:
+        self._limited = make.counter(
+            "llm_router_limited_total", "Requests that a limit turned away.", "scope", "name", "limit"
+        )
+        self._budget = make.gauge("llm_router_budget_usd", "What may be spent.", "scope", "name", "period")
+        self._budget_used = make.gauge(
+            "llm_router_budget_used_usd", "Spent and reserved in this day or month.", "scope", "name", "period"
+        )
+        self._budget_alerts = make.counter(
+            "llm_router_budget_alerts_total", "Budgets that came to their soft share.", "scope", "name", "period"
+        )
+        self._state_up = make.gauge(
+            "llm_router_state_up", "1 while shared state answers, 0 while each router is alone.", "backend"
+        )
+        self._state_seconds = make.single_histogram(
+            "llm_router_state_seconds", "Time to reserve in shared state.", OVERHEAD_BUCKETS
+        )
+        self._state_failures = make.single_counter(
+            "llm_router_state_failures_total", "Times that shared state was lost."
+        )
+
+    def _declare_process(self, make: _Make) -> None:
+        self._loop_lag = make.single_histogram(
+            "llm_router_loop_lag_seconds", "How late the event loop came to what was due.", LAG_BUCKETS
+        )
+        self._reload = make.gauge("llm_router_config_last_reload_success", "1 if the last (re)load succeeded.")
 
     # ------------------------------------------------------------ requests
 

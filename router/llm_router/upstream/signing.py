@@ -77,8 +77,8 @@ class Refused(RouterError):
 
 
 def decode_secret(text: str) -> bytes:
-    """The HMAC key of a configured secret: standard base64 with padding, at least 32 bytes. Else ``ValueError``, which
-    says how to make one."""
+    """The HMAC key of a configured secret: standard base64 with padding, at least 32 random bytes. Else
+    ``ValueError``, which says how to make one."""
     return hmac_key(text)
 
 

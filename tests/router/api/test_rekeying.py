@@ -9,18 +9,23 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import yaml
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from llm_router.api.signed_config import SigningKey
 from llm_router.config.scalars import Secret
 from llm_router.errors import ConfigError, Problem
 from llm_router.gate.app import rekeying
 from llm_router.gate.config import GateConfig
-from llm_router.upstream.signing import Signer
+from llm_router.upstream.signing import Refused, Signer, Verifier
 from tests.router.llama import Llama
 from tests.router.ports import free_port
 from tests.router.processes import Process, answers
@@ -79,6 +84,65 @@ def test_more_than_keys_takes_a_restart_and_keys_are_taken_all_the_same(caplog: 
     read.look(config("b", upstream="http://127.0.0.1:9999"))
     assert read.taken == [["k.b"]]
     assert "takes a restart" in caplog.records[0].message
+
+
+class Rotated(RuleBasedStateMachine):
+    """The file of a gate is written, broken and mended in any order, and looked at now and then.
+
+    Accepted is who signs with a key of the last sound file that was looked at, and nobody else.
+    """
+
+    NOW = 1_794_000_000
+    KEYS = "abc"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.says: GateConfig | ConfigError = config("a")
+        self.active = {"a"}
+        self.verifier = Verifier(keys={}, target="pool", authority="127.0.0.1:8443", not_before=0)
+        self.take(config("a").key_bytes)
+        self.rekeying = rekeying(config("a"), self.load, self.take)
+
+    def take(self, keys: Mapping[str, bytes]) -> None:
+        self.verifier.rekey(keys)
+
+    def load(self) -> GateConfig:
+        if isinstance(self.says, ConfigError):
+            raise self.says
+        return self.says
+
+    @rule(letters=st.sampled_from(("a", "b", "ab", "bc", "abc")), port=st.sampled_from((1, 8081)))
+    def write(self, letters: str, port: int) -> None:
+        self.says = config(*letters, upstream=f"http://127.0.0.1:{port}")
+
+    @rule(refused_by_its_check=st.booleans())
+    def spoil(self, refused_by_its_check: bool) -> None:
+        elsewhere = config("b", "c", upstream="http://10.0.0.7:8081")
+        self.says = elsewhere if refused_by_its_check else ConfigError([Problem("keys", "missing")])
+
+    @rule()
+    def look(self) -> None:
+        self.rekeying.look()
+        if isinstance(self.says, GateConfig) and "10.0.0.7" not in self.says.upstream:
+            self.active = {key.id.removeprefix("k.") for key in self.says.keys}
+
+    @invariant()
+    def who_has_an_active_key_is_accepted(self) -> None:
+        assert {letter for letter in self.KEYS if self.accepts(letter)} == self.active
+
+    def accepts(self, letter: str) -> bool:
+        signer = Signer(f"k.{letter}", secret(letter), "127.0.0.1:8443", "pool")
+        signed = signer.sign("GET", "/v1/models", "", "application/json", b"", "1", self.NOW)
+        headers = [(name.encode(), value.encode()) for name, value in (("content-type", "application/json"), *signed)]
+        try:
+            self.verifier.verify_headers("GET", b"/v1/models", b"", headers, self.NOW)
+        except Refused:
+            return False
+        return True
+
+
+TestRotated: Any = Rotated.TestCase
+TestRotated.settings = settings(max_examples=100, stateful_step_count=30)
 
 
 def test_a_running_gate_is_rotated_from_key_to_key_without_a_refusal(llama: Llama, tmp_path: Path) -> None:

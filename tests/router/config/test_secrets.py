@@ -155,7 +155,7 @@ def test_random_keys_are_never_taken_for_placeholders(value: str) -> None:
     assert weakness(value, "environment") is None
 
 
-@given(st.binary(min_size=32, max_size=80))
+@given(st.binary(min_size=32, max_size=80).filter(lambda key: len(set(key)) > 1))
 def test_a_shared_secret_is_the_bytes_that_its_base64_stands_for(key: bytes) -> None:
     assert hmac_key(base64.b64encode(key).decode()) == key
 
@@ -165,10 +165,11 @@ def test_a_shared_secret_is_the_bytes_that_its_base64_stands_for(key: bytes) -> 
     [
         "",
         "your-shared-secret",
-        base64.b64encode(bytes(31)).decode(),
-        base64.b64encode(bytes(32)).decode().rstrip("="),
+        base64.b64encode(bytes(range(31))).decode(),
+        base64.b64encode(bytes(32)).decode(),
+        base64.b64encode(bytes(range(32))).decode().rstrip("="),
         base64.urlsafe_b64encode(b"\xff" * 33).decode(),
-        base64.b64encode(bytes(32)).decode() + "\n",
+        base64.b64encode(bytes(range(32))).decode() + "\n",
         "ä" * 44,
     ],
 )

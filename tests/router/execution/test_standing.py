@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from llm_router.config.scalars import Seconds
 from llm_router.config.schema import CircuitBreaker, Latency
 from llm_router.errors import AttemptFailed, ClientError, ConnectFailed, TargetFull, TargetUnsuited, UpstreamRefused
-from llm_router.execution.breaker import JITTER
-from llm_router.execution.standing import Standing, standings
+from llm_router.execution.breaker import JITTER, MAX_OPEN_S
+from llm_router.execution.standing import (
+    MAX_COOLING_S,
+    OPERATOR_COOLING_S,
+    RATE_LIMIT_COOLING_S,
+    Slot,
+    Standing,
+    standings,
+)
 from llm_router.model import Facts, Target, View
 from llm_router.routing.engine import Policy, decide
 from llm_router.signals.snapshot import Board
@@ -156,3 +168,91 @@ def test_one_that_becomes_a_hundred_times_slower_loses_its_requests_within_the_w
     assert asked[third - 1] == "a"
     assert asked[third : 2 * third].count("b") >= 0.95 * third
     assert asked[2 * third :].count("b") >= 0.95 * third
+
+
+# ---------------------------------------------------------------- anything may happen
+
+LATER = {429: RATE_LIMIT_COOLING_S, 401: OPERATOR_COOLING_S, 402: OPERATOR_COOLING_S}
+"""Statuses that say "later" and not "broken", and for how long where nothing is said."""
+
+
+class Attempted(RuleBasedStateMachine):
+    """Attempts begin and end in any order and manner while time passes.
+
+    The board shows as many attempts as are under way. Who said "later" is left alone at least that long, cut to a
+    minute, and his breaker does not open for it. Nobody is left alone for more than five minutes. A probe is shown
+    while one is under way at a breaker that is not closed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.running: list[tuple[Slot, float, bool]] = []
+        self.cooling_until = 0.0
+
+    @property
+    def state(self) -> str:
+        return self.world.standing.breaker_state()
+
+    @rule(seconds=st.sampled_from((0.0, 0.5, 5.0, 29.0, 61.0, 400.0)))
+    def time_passes(self, seconds: float) -> None:
+        self.world.now += seconds
+
+    @rule()
+    def begin(self) -> None:
+        probe = self.state != "closed"
+        self.running.append((self.world.standing.take_slot(), self.world.now, probe))
+
+    def end(self, data: st.DataObject) -> float:
+        """When it began."""
+        slot, since, _ = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
+        slot.release()
+        return since
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def succeed(self, data: st.DataObject) -> None:
+        since = self.end(data)
+        self.world.standing.succeeded(50.0, 400.0, since)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), failure=st.sampled_from((ConnectFailed(), UpstreamRefused(503, "x", "x"))))
+    def break_off(self, data: st.DataObject, failure: AttemptFailed) -> None:
+        self.world.standing.failed(failure, self.end(data))
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), status=st.sampled_from(sorted(LATER)), after_s=st.sampled_from((None, 0.0, 7.0, 3600.0)))
+    def be_told_later(self, data: st.DataObject, status: int, after_s: float | None) -> None:
+        before = self.state
+        failure = UpstreamRefused(status, "x", "x", retry_after_s=after_s)
+        self.world.standing.failed(failure, self.end(data))
+        for_s = LATER[status] if status != 429 else min(after_s or RATE_LIMIT_COOLING_S, MAX_COOLING_S)
+        self.cooling_until = max(self.cooling_until, self.world.now + for_s)
+        assert self.state == before
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), failure=st.sampled_from((UpstreamRefused(400, "x", "x"), TargetFull())))
+    def be_refused(self, data: st.DataObject, failure: AttemptFailed) -> None:
+        before = self.state, self.world.view.retry_at
+        self.world.standing.failed(failure, self.end(data))
+        assert (self.state, self.world.view.retry_at) == before
+
+    @invariant()
+    def all_that_run_are_shown(self) -> None:
+        assert self.world.view.pending == self.world.standing.pending == len(self.running)
+
+    @invariant()
+    def a_probe_is_shown(self) -> None:
+        assert self.world.view.probing is (self.state != "closed" and any(probe for *_, probe in self.running))
+
+    @invariant()
+    def later_is_kept_and_five_minutes_are_the_most(self) -> None:
+        view = self.world.view
+        assert view.retry_at >= self.cooling_until
+        assert view.retry_at <= self.world.now + MAX_OPEN_S
+        if view.retry_reason == "cooling":
+            assert view.retry_at == self.cooling_until
+
+
+TestAttempted: Any = Attempted.TestCase
+TestAttempted.settings = settings(max_examples=60, stateful_step_count=40)

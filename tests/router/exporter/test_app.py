@@ -284,7 +284,9 @@ def test_the_router_gets_the_signed_status_and_nobody_else_does(llama: Llama) ->
             await poll.fetch()
             assert poll.status is not None
             assert (poll.status.target, poll.status.slots_total, poll.status.node_usd_per_hour) == ("aws", 4, 0.378)
-            refused = poll_of(signed_url, exporter.clock, exporter.client, base64.b64encode(bytes(32)).decode())
+            refused = poll_of(
+                signed_url, exporter.clock, exporter.client, base64.b64encode(bytes(range(1, 33))).decode()
+            )
             await refused.fetch()
             assert refused.status is None
             for path in ("/cluster/status", "/metrics"):

@@ -177,7 +177,7 @@ async def gate(upstream_url: str, *, replay: ReplayStore | None = None, **change
     async with Http1Client(connect_timeout_s=1) as client:
         door = {
             "verifier": Verifier(keys=keys, target=TARGET, authority=AUTHORITY, not_before=started_at),
-            "replay": MemoryReplayStore(max_entries=1000, clock=clock) if replay is None else replay,
+            "replay": MemoryReplayStore(max_entries=1000) if replay is None else replay,
             "started_at": started_at,
             "unix_time": clock,
             "max_body": MAX_BODY,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from llm_router.api.replay import TTL_S, MemoryReplayStore
+from llm_router.api.replay import KEPT_S, MemoryReplayStore
 from llm_router.api.signed import UNREADY_S
 from llm_router.upstream.signing import Verifier
 from tests.router.edge import Reply, request, run, until
@@ -226,7 +226,7 @@ def test_a_signature_cannot_be_used_again_after_its_nonce_is_forgotten() -> None
         async with upstream(says_ok) as behind, gate(behind.url) as router:
             data = router.raw("POST", CHAT, BODY, delay_s=-5)
             statuses = []
-            for _ in range(int(TTL_S) + 20):
+            for _ in range(KEPT_S + 20):
                 statuses.append((await router.send(data)).status)
                 router.clock.now += 1
             return statuses
@@ -234,6 +234,26 @@ def test_a_signature_cannot_be_used_again_after_its_nonce_is_forgotten() -> None
     statuses = run(scenario())
     assert statuses[0] == 200
     assert set(statuses[1:]) == {401}
+
+
+@pytest.mark.parametrize("back_s", [KEPT_S - 5, KEPT_S + 5, 3600])
+def test_a_clock_that_is_set_back_makes_no_used_signature_new(back_s: int) -> None:
+    async def scenario() -> tuple[list[int], list[float]]:
+        async with upstream(says_ok) as behind, gate(behind.url) as router:
+            captured = router.raw("POST", CHAT, BODY)
+            statuses = [(await router.send(captured)).status]
+            router.clock.now += back_s
+            statuses.append((await router.ask("POST", CHAT, BODY)).status)
+            router.clock.now -= back_s
+            statuses += [(await router.send(captured)).status for _ in range(2)]
+            router.clock.now += 2 * back_s
+            statuses.append((await router.ask("POST", CHAT, BODY)).status)
+            return statuses, [router.rejected(reason) for reason in ("replayed", "replay_store_forgot")]
+
+    statuses, (replayed, forgot) = run(scenario())
+    refused = 503 if back_s > KEPT_S else 401
+    assert statuses == [200, 200, refused, refused, 200]
+    assert (replayed, forgot) == ((0, 2) if back_s > KEPT_S else (2, 0))
 
 
 def test_a_signature_used_before_a_restart_is_not_accepted_after_it() -> None:
@@ -253,11 +273,10 @@ def test_a_signature_used_before_a_restart_is_not_accepted_after_it() -> None:
 
 def test_a_full_store_refuses_instead_of_forgetting() -> None:
     async def scenario() -> tuple[list[int], Router]:
-        clock = Clock()
-        store = MemoryReplayStore(max_entries=2, clock=clock)
+        store = MemoryReplayStore(max_entries=2)
         async with upstream(says_ok) as behind, gate(behind.url, replay=store) as router:
             statuses = [(await router.ask("POST", CHAT, BODY)).status for _ in range(3)]
-            clock.now += TTL_S
+            router.clock.now += KEPT_S + 1
             return [*statuses, (await router.ask("POST", CHAT, BODY)).status], router
 
     statuses, router = run(scenario())

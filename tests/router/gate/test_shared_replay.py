@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,13 +15,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from llm_router.api.replay import TTL_S
-from llm_router.api.shared_replay import PREFIX, RedisReplayStore
+from llm_router.api.replay import KEPT_S, MAX_RUNS, MemoryReplayStore, ReplayStore, ReplayStoreForgot
+from llm_router.api.shared_replay import FORGOTTEN, NONCES, PREFIX, SINCE, RedisReplayStore
 from llm_router.config.scalars import Seconds, Secret
 from llm_router.config.schema import RedisServer as Settings
 from llm_router.gate.config import Replay
 from llm_router.state.redis_connection import connect
-from tests.router.edge import run
+from tests.router.edge import run, until
 from tests.router.gate.surroundings import CHAT, Clock, Router, gate, says_ok, upstream
 from tests.router.gate.test_app import chat, config, running
 from tests.router.redis_server import RedisServer, running_redis
@@ -96,17 +97,63 @@ def test_a_forged_body_burns_no_nonce_in_the_shared_store_either(server: RedisSe
     assert run(scenario()) == [401, 200]
 
 
-def test_nonces_are_forgotten_by_redis_itself_and_nothing_else_is_kept(server: RedisServer) -> None:
+def test_what_is_remembered_is_bounded_and_does_not_hang_on_the_clock_of_redis(server: RedisServer) -> None:
     async def scenario() -> None:
-        async with pool(server) as (first, _):
-            assert (await first.ask("POST", CHAT, BODY)).status == 200
+        async with pool(server) as (first, second):
+            for router in (first, second, first, second):
+                first.clock.now += KEPT_S
+                second.clock.now += KEPT_S
+                assert (await router.ask("POST", CHAT, BODY)).status == 200
 
     run(scenario())
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
-        lives = {key: client.pttl(key) for key in client.keys(f"{PREFIX}*")}
-    assert lives.pop(f"{PREFIX}since") == -1
-    assert len([key for key in lives if "|" in key]) == 1
-    assert all((TTL_S - 5) * 1000 < left_ms <= TTL_S * 1000 for left_ms in lives.values())
+        assert {key: client.pttl(key) for key in client.keys(f"{PREFIX}*")} == dict.fromkeys(
+            (NONCES, FORGOTTEN, SINCE), -1
+        )
+        assert (client.zcard(NONCES), client.zcard(FORGOTTEN)) == (2, 2)
+
+
+@pytest.mark.parametrize("back_s", [KEPT_S + 5, 3600])
+def test_a_clock_that_is_set_back_makes_no_used_signature_new(server: RedisServer, back_s: int) -> None:
+    async def scenario() -> tuple[list[int], float]:
+        async with pool(server) as (first, second):
+            captured = first.raw("POST", CHAT, BODY)
+            statuses = [(await first.send(captured)).status]
+            second.clock.now += back_s
+            statuses.append((await second.ask("POST", CHAT, BODY)).status)
+            second.clock.now -= back_s
+            statuses += [(await one.send(captured)).status for one in (first, second)]
+            return statuses, first.rejected("replay_store_forgot") + second.rejected("replay_store_forgot")
+
+    assert run(scenario()) == ([200, 200, 503, 503], 2)
+
+
+def test_it_agrees_with_the_memory_of_one_process_on_any_times(server: RedisServer) -> None:
+    """``MemoryReplayStore`` is the model: its own tests say what both promise. Here are so many runs of seconds that
+    some become one, and thousands of old ones at a time."""
+
+    async def verdict(replay: ReplayStore, key: str, created: int) -> bool | None:
+        try:
+            return await replay.use(key, created)
+        except ReplayStoreForgot:
+            return None
+
+    async def scenario() -> None:
+        chance, memory, now = random.Random(7), MemoryReplayStore(max_entries=10**6), int(Clock().now)
+        asked: list[tuple[str, int]] = []
+        async with store(server) as shared:
+            for number in range(1500):
+                now += chance.choice((0, 0, 1, 1, 40, 100, -30, -1000, 900))
+                if number % 3 == 0 and asked:
+                    key, created = chance.choice(asked)
+                else:
+                    key, created = f"k|{number}", now + 10**6
+                asked.append((key, created))
+                assert await verdict(shared, key, created) == await verdict(memory, key, created), number
+
+    run(scenario())
+    with redis.Redis.from_url(server.url) as client:
+        assert client.zcard(FORGOTTEN) == MAX_RUNS
 
 
 # ---------------------------------------------------------------- without a store that remembers
@@ -168,6 +215,58 @@ def test_a_redis_that_comes_back_empty_lets_nothing_in_that_was_signed_before(tm
     with running_redis(tmp_path / "first") as first_redis:
         statuses = run(scenario(first_redis.port))
     assert statuses == [200, 503, 503, 503, 200, 503]
+
+
+def test_a_redis_that_comes_back_with_an_older_snapshot_lets_nothing_in_that_was_signed_before(tmp_path: Path) -> None:
+    """It kept since when it remembers, and lost what came last. So it would be with a replica that takes over."""
+
+    async def scenario(first_redis: RedisServer) -> list[int]:
+        async with pool(first_redis) as (first, second):
+            statuses = [(await first.ask("POST", CHAT, BODY)).status]
+            with redis.Redis.from_url(first_redis.url) as client:
+                client.save()
+            used = first.raw("POST", CHAT, BODY)
+            statuses.append((await first.send(used)).status)
+            first_redis.process.send(signal.SIGKILL)
+            first_redis.process.wait()
+            with running_redis(tmp_path / "redis", first_redis.port):
+                statuses += [(await one.send(used)).status for one in (second, first, first)]
+                for router in (first, second):
+                    router.clock.now += 6
+                return [*statuses, (await second.ask("POST", CHAT, BODY)).status, (await first.send(used)).status]
+
+    with running_redis(tmp_path / "redis") as first_redis:
+        statuses = run(scenario(first_redis))
+    assert statuses[:2] == [200, 200]
+    assert 200 not in statuses[2:5]
+    assert statuses[5:] == [200, 503]
+
+
+def test_a_replica_that_takes_over_without_the_last_nonces_lets_nothing_in_that_was_signed_before(
+    tmp_path: Path,
+) -> None:
+    async def scenario(first_redis: RedisServer, replica: redis.Redis) -> list[int]:
+        async with pool(first_redis) as (first, second):
+            statuses = [(await first.ask("POST", CHAT, BODY)).status]
+            await until(lambda: asyncio.to_thread(lambda: bool(replica.exists(NONCES))))
+            replica.replicaof("NO", "ONE")
+            used = first.raw("POST", CHAT, BODY)
+            statuses.append((await first.send(used)).status)
+            first_redis.process.send(signal.SIGKILL)
+            first_redis.process.wait()
+            replica.config_set("port", first_redis.port)
+            statuses += [(await one.send(used)).status for one in (second, first, first)]
+            for router in (first, second):
+                router.clock.now += 6
+            return [*statuses, (await second.ask("POST", CHAT, BODY)).status, (await first.send(used)).status]
+
+    with running_redis(tmp_path / "redis", None, "--repl-diskless-sync-delay", "0") as first_redis:
+        follows = ("--replicaof", f"127.0.0.1 {first_redis.port}")
+        with running_redis(tmp_path / "replica", None, *follows) as other, redis.Redis.from_url(other.url) as replica:
+            statuses = run(scenario(first_redis, replica))
+    assert statuses[:2] == [200, 200]
+    assert 200 not in statuses[2:5]
+    assert statuses[5:] == [200, 503]
 
 
 def test_a_redis_that_would_forget_nonces_to_make_room_is_not_used(tmp_path: Path) -> None:

@@ -58,9 +58,11 @@ def tls(tmp_path: Path, right: trustme.CA) -> ListenerTls:
     return tls
 
 
-def renew(tls: ListenerTls, server_ca: trustme.CA, *client_cas: trustme.CA) -> None:
-    """A new certificate of the gate's, and the CAs whose clients it lets in from now on."""
-    certificate = server_ca.issue_cert("127.0.0.1")
+def renew(tls: ListenerTls, server_ca: trustme.CA, *client_cas: trustme.CA, first_day: int = 0) -> None:
+    """A new certificate of the gate's, and the CAs whose clients it lets in from now on. ``first_day`` is the first of
+    its two, counted from yesterday."""
+    begins_at = datetime.now(UTC) + timedelta(days=first_day - 1)
+    certificate = server_ca.issue_cert("127.0.0.1", not_before=begins_at, not_after=begins_at + timedelta(days=2))
     certificate.private_key_pem.write_to_path(tls.key_file)
     Path(tls.cert_file).write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
     assert tls.client_ca_file is not None
@@ -313,6 +315,8 @@ def test_broken_or_missing_files_change_nothing_until_they_are_whole(tls: Listen
             assert await served() == first
             await asyncio.to_thread(Path(tls.cert_file).unlink)
             assert await served() == first
+            await asyncio.to_thread(lambda: renew(tls, right, right, first_day=-2))
+            assert await served() == first, "one that has expired"
             await asyncio.to_thread(renew, tls, right, right)
             assert await served() != first
 
@@ -365,4 +369,13 @@ def test_a_resumed_session_does_not_outlive_the_ca_it_was_trusted_by(
 def test_certificates_that_do_not_fit_are_refused_at_the_start(tls: ListenerTls) -> None:
     Path(tls.key_file).write_text("no key")
     with pytest.raises(ConfigError, match="certificates cannot be used"):
+        run(serve(config("http://127.0.0.1:1", tls=tls), stop=asyncio.Event()))
+
+
+@pytest.mark.parametrize(("first_day", "what"), [(-2, "has expired"), (2, "is not valid yet")])
+def test_a_certificate_out_of_its_time_is_refused_at_the_start(
+    tls: ListenerTls, right: trustme.CA, first_day: int, what: str
+) -> None:
+    renew(tls, right, right, first_day=first_day)
+    with pytest.raises(ConfigError, match=what):
         run(serve(config("http://127.0.0.1:1", tls=tls), stop=asyncio.Event()))

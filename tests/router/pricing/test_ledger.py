@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from llm_router.model import Usage
 from llm_router.pricing.ledger import Ledger
@@ -98,3 +101,55 @@ def test_what_is_no_longer_kept_still_counts(entries: list[Record], max_records:
         )
         assert few["complete"]
         assert few == all_of_them
+
+
+class Settled(RuleBasedStateMachine):
+    """Records are settled, some of them again, in a ledger that keeps five.
+
+    Each that is taken is handed on once; the last ones are kept; sums are of all that were ever taken; one that is
+    kept is not taken again.
+    """
+
+    KEPT = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[Record] = []
+        self.handed_on: list[Record] = []
+        self.refused = 0
+        self.ledger = Ledger(self.KEPT, also=self.handed_on.append)
+
+    @rule(number=st.integers(0, 12), answered_by=st.sampled_from(("aws", "openai", None)), millis=st.integers(0, 50))
+    def settle(self, number: int, answered_by: str | None, millis: int) -> None:
+        record = make_record(str(number), target=answered_by, **({"cost_usd": millis / 1000} if answered_by else {}))
+        known = any(kept.request_id == record.request_id for kept in self.taken[-self.KEPT :])
+        assert self.ledger.settle(record) is not known
+        if known:
+            self.refused += 1
+        else:
+            self.taken.append(record)
+
+    @invariant()
+    def the_last_ones_are_kept(self) -> None:
+        assert list(self.ledger) == self.taken[-self.KEPT :]
+        assert self.ledger.recent(2) == self.taken[-self.KEPT :][::-1][:2]
+
+    @invariant()
+    def each_was_handed_on_once(self) -> None:
+        assert self.handed_on == self.taken
+        assert self.ledger.duplicates == self.refused
+
+    @invariant()
+    def sums_are_of_all(self) -> None:
+        totals = self.ledger.totals()
+        requests = Counter(record.target or NOBODY for record in self.taken)
+        assert {name: total["requests"] for name, total in totals.items()} == requests
+        for name in requests.keys() - {NOBODY}:
+            cost_usd = math.fsum(record.cost_usd or 0 for record in self.taken if record.target == name)
+            assert totals[name]["cost_usd"] == pytest.approx(cost_usd, abs=1e-12)
+        tallies, _ = self.ledger.tallies(Query())
+        assert sum(tally.requests for tally in tallies.values()) == len(self.taken)
+
+
+TestSettled: Any = Settled.TestCase
+TestSettled.settings = settings(max_examples=50, stateful_step_count=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..findings import Finding, Path
-from ..hosts import url_fault
+from ..hosts import api_server_fault, url_fault
 from ..schema import ClusterTemplate
 from .draft import Draft
 
@@ -29,10 +29,7 @@ def addresses_are_sane(draft: Draft) -> Iterator[Finding]:
     settings = draft.config.discovery
     addresses: list[tuple[Path, str, bool]] = []
     if settings.kubernetes is not None and settings.kubernetes.api_server is not None:
-        url = settings.kubernetes.api_server
-        fault = url_fault(url, private=True)
-        if fault is None and url_fault(url, private=False):
-            fault = "plain http would show the token to the network: use https"
+        fault = api_server_fault(settings.kubernetes.api_server)
         if fault:
             yield Finding(("discovery", "kubernetes", "apiServer"), fault)
     if settings.consul is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from ..findings import Finding, Path, quote
+from ..hosts import is_loopback
 from .draft import Draft
 
 URL: Path = ("ledger", "url")
@@ -17,6 +18,8 @@ BACKENDS = {
     "rediss": "redis",
 }
 """The scheme of a ledger's URL → what keeps it."""
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+"""The modes of libpq that never go on without TLS."""
 
 
 def backend_of(url: str) -> str | None:
@@ -52,6 +55,23 @@ def url_is_understood(draft: Draft) -> Iterator[Finding]:
     fault = None if url is None else fault_of(url)
     if fault is not None:
         yield Finding(URL, fault)
+
+
+def nobody_reads_along(draft: Draft) -> Iterator[Finding]:
+    """What a ledger holds, and the password to it, is for the operator alone."""
+    ledger = draft.config.ledger
+    if ledger.url is None or ledger.private or fault_of(ledger.url) is not None:
+        return
+    url = urlsplit(ledger.url)
+    query = parse_qs(url.query)
+    hosts = query.get("host") or [url.hostname or "localhost"]
+    if all(host.startswith("/") or is_loopback(host) for host in hosts):  # a directory is that of a socket
+        return
+    or_private = "or say private: true for a network of your own"
+    if url.scheme == "redis":
+        yield Finding(URL, f"without TLS on loopback only: use rediss, {or_private}")
+    if backend_of(ledger.url) == "postgresql" and query.get("sslmode", [""])[-1] not in _ENCRYPTED:
+        yield Finding(URL, f"may go on without TLS, which is for loopback only: add ?sslmode=verify-full, {or_private}")
 
 
 def retention_fits_the_store(draft: Draft) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 
 from ..decode import FileUse
@@ -102,6 +103,17 @@ def workers_share_pools(draft: Draft) -> Iterator[Finding]:
                 f"each of {draft.config.server.workers} workers wants nodes for its part of the load alone, and what "
                 "the one that wants most wants is what counts: a single worker judges better what pays",
             )
+
+
+def keys_are_only_the_operators(draft: Draft) -> Iterator[Finding]:
+    """Who may write there lets himself in."""
+    config = draft.config
+    for path, file in (
+        (("access", "apiKeysFile"), config.access.api_keys_file),
+        (("admin", "keysFile"), config.admin.keys_file),
+    ):
+        if file is not None and os.path.isfile(file) and os.stat(file).st_mode & stat.S_IWOTH:
+            yield Finding(path, f"every user of this machine may change it: chmod o-w {file}")
 
 
 def files_exist(draft: Draft) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ class LedgerStore(Base):
         "sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE or redis://HOST. Left out, the ledger is in memory "
         "and ends with the router.",
     ] = None
+    private: Annotated[bool, "Allow records to go to another machine without TLS."] = False
     retention: Annotated[
         Duration | None, "Records older than this are deleted; left out, none are. A ledger in Redis needs it."
     ] = None

@@ -132,30 +132,30 @@ class Journal:
             while left > 0 or not self._opened:
                 batch = [record for record, _ in islice(self._waiting, min(BATCH, left))]
                 try:
-                    await self._write(batch)
+                    done = await self._write(batch)
                 except StoreUnavailable as error:
                     self._note_trouble(str(error))
                     raise
-                for _ in batch:
+                for _ in range(done):
                     self._waiting.popleft()
-                left -= len(batch)
+                left -= done
                 self._note_success()
             if not self._waiting:
                 self._some.clear()
 
-    async def _write(self, batch: list[Record]) -> None:
-        """Writes what can be written: one record that the store refuses takes no others with it."""
+    async def _write(self, batch: list[Record]) -> int:
+        """Writes all, or of a batch that the store refuses the first half, down to the one that it is about: that takes
+        no others with it. How many, from the first on, need not wait any more."""
         try:
             await self._writer.do(lambda: self._store.write(batch))
         except RecordsRefused as error:
-            if len(batch) == 1:
-                self._lose(1, f"the store refuses it: {error}")
-                return
-            for record in batch:
-                await self._write([record])
+            if len(batch) > 1:
+                return await self._write(batch[: len(batch) // 2])
+            self._lose(len(batch), f"the store refuses it: {error}")
         else:
             self.written += len(batch)
             self._metrics.ledger_records(self.backend, "written", len(batch))
+        return len(batch)
 
     async def _write_the_last(self) -> None:
         try:

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from prometheus_client import CollectorRegistry
 
 from llm_router.pricing.records import Record
@@ -227,3 +230,76 @@ def test_old_records_are_deleted_each_hour_by_a_clock_that_can_be_trusted(caplog
         assert max(store.deleted) < clock.now + 1_700_000_000 - 86400 + 1
 
     run(test, retention_s=86400.0)
+
+
+class Handed(RuleBasedStateMachine):
+    """Records are put while their store goes down, comes back, refuses some and forgets to answer.
+
+    Each is written, or waits, or is counted as lost; none is written as anything but what was put. Once the store is
+    well, nothing waits, and lost are only those that it refused and those for which there was no room.
+    """
+
+    ROOM = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner, self.store, clock = asyncio.Runner(), Scripted(), Clock()
+        self.put: dict[str, Record] = {}
+        self.no_room = 0
+        self.journal = Journal(
+            self.store,
+            Metrics(CollectorRegistry()),
+            max_waiting=self.ROOM,
+            retention_s=None,
+            clock=clock.monotonic,
+            unix_time=clock.unix,
+            sleep=clock.sleep,
+        )
+        self.runner.run(self.journal.__aenter__())
+
+    @rule(count=st.integers(1, 4), refused=st.booleans())
+    def hand_over(self, count: int, refused: bool) -> None:
+        for _ in range(count):
+            record = make_record(str(len(self.put)), cost_usd=len(self.put) / 1000)
+            self.put[record.request_id] = record
+            if refused:
+                self.store.refused.add(record.request_id)
+            self.no_room += self.journal.state()["waiting"] >= self.ROOM
+            self.journal.put(record)
+
+    @rule(down=st.booleans(), forgets_to_answer=st.booleans())
+    def something_happens_to_the_store(self, down: bool, forgets_to_answer: bool) -> None:
+        self.store.down, self.store.forgets_to_answer = down, forgets_to_answer
+
+    @rule()
+    def time_passes(self) -> None:
+        if self.store.down:
+            self.runner.run(asyncio.sleep(0.002))
+        else:
+            self.all_is_settled()
+
+    def all_is_settled(self) -> None:
+        self.runner.run(until(lambda: self.journal.state()["waiting"] == 0))
+        refused = self.put.keys() & self.store.refused
+        assert self.journal.written + self.journal.lost == len(self.put)
+        assert self.no_room <= self.journal.lost <= self.no_room + len(refused)
+        assert len(self.store.records) == self.journal.written
+
+    @invariant()
+    def none_is_forgotten(self) -> None:
+        state = self.journal.state()
+        assert state["written"] + state["lost"] + state["waiting"] >= len(self.put)
+
+    @invariant()
+    def what_is_written_is_what_was_put(self) -> None:
+        assert self.store.records == {name: self.put[name] for name in self.store.records}
+
+    def teardown(self) -> None:
+        self.store.down = False
+        self.all_is_settled()
+        self.runner.run(self.journal.__aexit__(None, None, None))
+        self.runner.close()
+
+
+TestHanded: Any = Handed.TestCase
+TestHanded.settings = settings(max_examples=25, stateful_step_count=20)
