@@ -64,6 +64,10 @@ class Asker:
         records = (await self._client.get(f"{self._admin_url}/admin/requests")).json()
         return in_usd(sum(picousd(record["cost_usd"]) for record in records if record["cost_usd"] is not None))
 
+    async def is_asked(self, target: str) -> bool:
+        """Whether an answer of the target is waited for."""
+        return f'llm_router_pending_requests{{target="{target}"}} 1.0' in await self.metrics()
+
     async def metrics(self) -> str:
         return (await self._client.get(f"{self._url}/metrics")).text
 

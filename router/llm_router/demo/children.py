@@ -58,6 +58,10 @@ class Child:
         if not self.running:
             raise ChildFailed(self._story("ended"))
 
+    def freeze(self) -> None:
+        """Let it do nothing from now on; it still holds its port."""
+        self._signal(signal.SIGSTOP)
+
     async def kill(self) -> None:
         """End it without a word, as a lost node would."""
         await self._end(signal.SIGKILL)
@@ -70,11 +74,15 @@ class Child:
             await self.kill()
 
     async def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._signal(number)
+            await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             # Not the process's own send_signal: that would collect a child that ended just now, before asyncio can.
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, number)
-            await self._process.wait()
 
     def _story(self, what: str) -> str:
         said = self._log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]

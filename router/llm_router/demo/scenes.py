@@ -135,15 +135,17 @@ class Scenes:
         await self._world.fault("anthropic")
 
     async def _lost(self) -> None:
-        """The cluster that would answer is killed: the request fails over. Then all are: providers answer. Brought
+        """The cluster that answers is killed at that: the request fails over. Then all are: providers answer. Brought
         back, they answer again."""
         world = self._world
         first = await self._asker.first_choice(SIMPLE)
         self._screen.scene(f"killing {first}")
-        await world.stop_cluster(first)
+        # Frozen, so that it has not answered before it is killed.
+        world.freeze_cluster(first)
         everybody_else = (CLUSTERS | PROVIDERS) - {first}
         expect = answered_by(everybody_else, after_failures=True)
-        await self._ask(replace(SIMPLE, title=f"{first} killed: failover", expect=expect))
+        step = replace(SIMPLE, title=f"{first} killed: failover", expect=expect)
+        await asyncio.gather(self._ask(step), self._killed_at_work(first))
         self._screen.scene("killing every cluster")
         await asyncio.gather(*(world.stop_cluster(name) for name in world.clusters))
 
@@ -159,6 +161,13 @@ class Scenes:
         await _until(world.all_healthy, "not every cluster is healthy again")
         await self._ask(replace(SIMPLE, title=f"{first} is back", headers={"X-LLM-Target": first}))
         await self._ask(replace(SIMPLE, title="and all are back"))
+
+    async def _killed_at_work(self, cluster: str) -> None:
+        async def at_work() -> bool:
+            return await self._asker.is_asked(cluster)
+
+        await _until(at_work, f"nobody asks {cluster}")
+        await self._world.stop_cluster(cluster)
 
 
 async def _until(holds: Callable[[], Awaitable[bool]], otherwise: str) -> None:

@@ -127,6 +127,10 @@ class World:
         body: Mapping[str, object] = answer.json()
         return body
 
+    def freeze_cluster(self, name: str) -> None:
+        """Have the cluster's llama.cpp take requests and answer none."""
+        self.clusters[name].engine.freeze()
+
     async def stop_cluster(self, name: str) -> None:
         """Kill the cluster's llama.cpp, as a lost node would go."""
         await self.clusters[name].engine.kill()
