@@ -171,6 +171,15 @@ def test_what_is_in_the_cluster_goes_with_the_cluster_but_the_root(dev: Recorded
     assert any("Release" in urn for urn in root.depends_on)
 
 
+def test_nothing_of_argo_cd_is_reached_unless_a_policy_says_so(recorded: Recorded) -> None:
+    """Its parts trust who reaches them. The chart's policies, which open what the parts need, come after this one."""
+    (closed,) = recorded.of(":NetworkPolicy")
+    assert closed.inputs["metadata"]["namespace"] == "argocd"
+    assert closed.inputs["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    (release,) = recorded.of("helm.sh/v3:Release")
+    assert closed.urn in release.depends_on
+
+
 def test_argo_cd_may_do_no_more_than_it_has_to(dev: Recorded) -> None:
     projects = {p.inputs["metadata"]["name"]: p.inputs["spec"] for p in dev.of(":AppProject")}
     assert set(projects) == {"bootstrap", "platform", "workloads"}

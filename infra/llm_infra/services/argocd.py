@@ -11,7 +11,8 @@ import pulumi
 import yaml
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.networking.v1 import NetworkPolicy, NetworkPolicySpecArgs
 
 from .. import contract
 from ..component import Component
@@ -66,12 +67,20 @@ class ArgoCdArgs:
 
 
 class ArgoCd(Component):
+    closed: NetworkPolicy
     release: Release
     projects: list[CustomResource]
 
     def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self._cluster = args.cluster
+        # The chart's own policies open what its parts need of each other. Were they missing, nothing would be open.
+        self.closed = NetworkPolicy(
+            f"{name}-closed",
+            metadata=ObjectMetaArgs(name="closed", namespace=contract.ARGOCD_NAMESPACE),
+            spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress"]),
+            opts=self.own(deleted_with=args.cluster),
+        )
         self.release = Release(
             name,
             name="argocd",
@@ -82,7 +91,7 @@ class ArgoCd(Component):
             values=bootstrap_values(),
             atomic=True,
             timeout=600,
-            opts=self.own(deleted_with=args.cluster),
+            opts=self.own(depends_on=[self.closed], deleted_with=args.cluster),
         )
         argocd = [contract.ARGOCD_NAMESPACE]
         platform = [contract.PLATFORM_NAMESPACE, "kube-system"]
