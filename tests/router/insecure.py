@@ -199,6 +199,12 @@ INSECURE: Mapping[str, Insecure] = {
     "a ledger in Redis without TLS": router(
         "ledger", {"url": "redis://10.0.0.7:6379/0", "retention": "30d"}, "ledger.url", "rediss"
     ),
+    "a ledger in a Redis elsewhere, whatever the query says": router(
+        "ledger", {"url": "redis://db.example.com/0?host=localhost", "retention": "30d"}, "ledger.url", "rediss"
+    ),
+    "a ledger in PostgreSQL at another address than the host's": router(
+        "ledger", {"url": "postgresql://router@localhost/ledger?hostaddr=10.1.2.3"}, "ledger.url", "sslmode"
+    ),
     "a ledger in PostgreSQL without TLS": router(
         "ledger", {"url": "postgresql://router@db.example.com/ledger"}, "ledger.url", "sslmode"
     ),

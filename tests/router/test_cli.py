@@ -127,6 +127,7 @@ def test_a_key_is_created_with_limits_and_budgets(tmp_path: Path) -> None:
 
 def test_a_password_is_hashed_and_a_bad_one_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "admin.hash"
+    file.touch(mode=0o644)  # as an editor may have left it
     made = llm_router("keys", "password", stdin=f"{PASSWORD}\n")
     assert (made.returncode, made.stderr) == (0, "")
     assert llm_router("keys", "password", "--file", file, stdin=PASSWORD).stdout == ""

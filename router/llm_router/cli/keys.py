@@ -99,4 +99,5 @@ def hash_a_password(hash_file: Path | None) -> None:
         click.echo(made, nl=False)
     else:
         hash_file.touch(mode=0o600)
+        hash_file.chmod(0o600)
         hash_file.write_text(made)

@@ -35,11 +35,12 @@ async function refresh(slow) {
   const [clusters, providers, decisions, requests, budgets] = await Promise.all(paths.map(json));
   attended = false;
   if (slow) {
-    savings = await json("/admin/savings?since=24h&by=target");
+    // Without its store there is no report; all else is shown all the same.
+    savings = await json("/admin/savings?since=24h&by=target").catch(() => undefined);
     const [config, ledger] = await Promise.all(["/admin/config", "/admin/ledger"].map(json));
     const reloaded = /^llm_router_config_last_reload_success (\d)/m.exec(await (await ask("/metrics")).text())?.[1];
     place("logout").hidden = !config.admin.passwordHash;
-    show("savings", savings.rows, () => tables.savings(savings));
+    if (savings) show("savings", savings.rows, () => tables.savings(savings));
     show("configuration", [config, ledger, reloaded], () => tables.configuration(config, ledger, reloaded));
   }
   show("summary", [clusters, providers, savings], () => tables.summary(clusters, providers, savings));
@@ -56,7 +57,7 @@ let turn = 0;
 async function again() {
   if (!document.hidden) {
     try {
-      await refresh(turn++ % SLOW_EVERY === 0 || savings === undefined);
+      await refresh(turn++ % SLOW_EVERY === 0);
       say(`As of ${new Date().toLocaleTimeString()}`);
     } catch (error) {
       say(`The router does not tell (${error.message}); what is shown may be old`);

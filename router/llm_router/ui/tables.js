@@ -6,13 +6,15 @@ const N = "number";
 
 const healthy = (owners) => `${owners.filter((owner) => owner.status === "healthy").length} of ${owners.length}`;
 
+/** Without `savings`, of which the ledger cannot tell just now, the figures of money are unknown. */
 export function summary(clusters, providers, savings) {
+  const told = (figure) => savings ? figure(savings) : "unknown";
   const figures = [
     ["clusters healthy", healthy(clusters)],
     ["providers healthy", healthy(providers)],
-    ["requests in 24 hours", savings.requests],
-    ["USD spent", usd(savings.cost_usd)],
-    ["USD saved", usd(savings.savings_usd)],
+    ["requests in 24 hours", told((report) => report.requests)],
+    ["USD spent", told((report) => usd(report.cost_usd))],
+    ["USD saved", told((report) => usd(report.savings_usd))],
   ];
   return figures.map(([title, figure]) =>
     element("div", { className: "figure" }, element("strong", {}, figure), element("span", {}, title)));

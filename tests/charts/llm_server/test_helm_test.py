@@ -89,6 +89,6 @@ def test_a_pool_that_answers_passes(gate_url: str) -> None:
 
 
 def test_a_wrong_key_fails(gate_url: str) -> None:
-    done = run(gate_url, base64.b64encode(bytes(32)).decode())
+    done = run(gate_url, base64.b64encode(bytes(range(100, 132))).decode())
     assert done.returncode == 1
     assert done.stdout.startswith("401")

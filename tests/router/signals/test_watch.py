@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from llm_router.telemetry.metrics import Metrics
 from llm_router.upstream.signing import Signer
 
 UNIX_TIME = 1.8e9
+SECRET = base64.b64encode(bytes(range(32))).decode()
 CALLED = Demand(value_usd=1.0, input_tokens=1, output_tokens=1, called="t4")
 
 
@@ -47,7 +49,7 @@ class World:
         self.rents.post()
         source = StatusPoll(
             endpoint=self.cluster.endpoint,
-            signer=Signer("t4.1", "A" * 43 + "=", "127.0.0.1:1", "t4"),
+            signer=Signer("t4.1", SECRET, "127.0.0.1:1", "t4"),
             client=httpx.AsyncClient(transport=httpx.MockTransport(self.answer)),
             unix_time=lambda: UNIX_TIME + self.now,
         )

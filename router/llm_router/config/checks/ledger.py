@@ -64,7 +64,9 @@ def nobody_reads_along(draft: Draft) -> Iterator[Finding]:
         return
     url = urlsplit(ledger.url)
     query = parse_qs(url.query)
-    hosts = query.get("host") or [url.hostname or "localhost"]
+    # Redis clients take the host from before the query only.
+    elsewhere = [] if url.scheme == "redis" else [*query.get("host", ()), *query.get("hostaddr", ())]
+    hosts = elsewhere or [url.hostname or "localhost"]
     if all(host.startswith("/") or is_loopback(host) for host in hosts):  # a directory is that of a socket
         return
     or_private = "or say private: true for a network of your own"
