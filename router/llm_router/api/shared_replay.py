@@ -3,7 +3,9 @@
 It fails closed: while Redis does not answer, or cannot know what was used a moment ago, nobody is let in. A Redis that
 comes back empty, or with an older snapshot, and a replica that takes over, may have missed the last nonces. All of them
 lack the script, which from Redis 7 on lives in a server's memory alone: whoever finds it missing says that Redis
-remembers since now, and what was signed before does not count. Redis' own clock plays no part.
+remembers since now, and what was signed before does not count. The script names the memory that it belongs to, by a
+number that only grows: who was master before, and becomes it again, has that of an older one. Redis' own clock plays no
+part.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 PREFIX = "{llmr-used}:"
 """In braces, so that a cluster of Redis keeps all of them in one slot: they are looked at together."""
-NONCES, FORGOTTEN, SINCE = (PREFIX + name for name in ("nonces", "forgotten", "since"))
+NONCES, FORGOTTEN, SINCE, MEMORY = (PREFIX + name for name in ("nonces", "forgotten", "since", "memory"))
 _USE = Path(__file__).with_name("use_nonce.lua")
 
 T = TypeVar("T")
@@ -39,8 +41,8 @@ class RedisReplayStore:
 
     def __init__(self, client: Redis, *, timeout_s: float, unix_time: Callable[[], float]) -> None:
         self._client, self._timeout_s, self._unix_time = client, timeout_s, unix_time
-        self._script = _USE.read_text()
-        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
+        self._use = _USE.read_text()
+        self._memory = 0
         self._keeps = False
         self._trouble = Trouble(logger, "the replay store answers again")
 
@@ -48,7 +50,7 @@ class RedisReplayStore:
         """Remember from now on. Where Redis does not answer yet, it is from the first request on that it does."""
         with contextlib.suppress(ReplayStoreDown):
             await self._look()
-            await self._answer(self._begin_where_it_is_new())
+            await self._answer(self._find_or_begin())
 
     async def use(self, key: str, created: int) -> bool:
         """Raises ``ReplayStoreDown`` soon after the timeout at the latest, and ``ReplayStoreForgot`` for what was
@@ -76,18 +78,29 @@ class RedisReplayStore:
 
     async def _run(self, *args: str | int) -> tuple[bytes | int, bytes | int]:
         try:
-            known, since = await self._client.evalsha(self._sha, 3, NONCES, FORGOTTEN, SINCE, *args)
+            known, since = await self._evaluate(*args)
         except NoScriptError:
-            await self._begin_where_it_is_new()
-            known, since = await self._client.evalsha(self._sha, 3, NONCES, FORGOTTEN, SINCE, *args)
+            await self._find_or_begin()
+            known, since = await self._evaluate(*args)
         return known, since
 
-    async def _begin_where_it_is_new(self) -> None:
-        """The script is loaded last: until then whoever else asks does the same."""
-        (is_there,) = await self._client.script_exists(self._sha)
-        if not is_there:
-            await self._client.set(SINCE, int(self._unix_time()))
-            await self._client.script_load(self._script)
+    def _evaluate(self, *args: str | int) -> Awaitable[list[bytes | int]]:
+        return self._client.evalsha(_sha(self._script(self._memory)), 3, NONCES, FORGOTTEN, SINCE, *args)
+
+    async def _find_or_begin(self) -> None:
+        """Take up the memory that another gate has begun here meanwhile, else begin one. The script is loaded last:
+        until then whoever else asks begins one, too."""
+        there = int(await self._client.get(MEMORY) or 0)
+        if there > self._memory and (await self._client.script_exists(_sha(self._script(there))))[0]:
+            self._memory = there
+            return
+        now = self._unix_time()
+        self._memory = max(there, self._memory, int(now * 1000)) + 1
+        await self._client.mset({SINCE: int(now), MEMORY: self._memory})
+        await self._client.script_load(self._script(self._memory))
+
+    def _script(self, memory: int) -> str:
+        return f"-- memory {memory}\n{self._use}"
 
     async def _answer(self, asked: Awaitable[T]) -> T:
         try:
@@ -99,3 +112,7 @@ class RedisReplayStore:
         self._keeps = False  # who answers next may be another one
         self._trouble.is_(f"the replay store cannot be used, every request is refused: {why}")
         return ReplayStoreDown(why)
+
+
+def _sha(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()

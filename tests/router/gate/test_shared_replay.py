@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from llm_router.api.replay import KEPT_S, MAX_RUNS, MemoryReplayStore, ReplayStore, ReplayStoreForgot
-from llm_router.api.shared_replay import FORGOTTEN, NONCES, PREFIX, SINCE, RedisReplayStore
+from llm_router.api.shared_replay import FORGOTTEN, MEMORY, NONCES, PREFIX, SINCE, RedisReplayStore
 from llm_router.config.scalars import Seconds, Secret
 from llm_router.config.schema import RedisServer as Settings
 from llm_router.gate.config import Replay
@@ -24,6 +24,7 @@ from llm_router.state.redis_connection import connect
 from tests.router.edge import run, until
 from tests.router.gate.surroundings import CHAT, Clock, Router, gate, says_ok, upstream
 from tests.router.gate.test_app import chat, config, running
+from tests.router.ports import free_port
 from tests.router.redis_server import RedisServer, running_redis
 
 BODY = b'{"model":"tiny","messages":[]}'
@@ -41,9 +42,11 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @contextlib.asynccontextmanager
-async def store(server: RedisServer, *, since_s: float = OLD_S) -> AsyncIterator[RedisReplayStore]:
+async def store(
+    server: RedisServer, *, since_s: float = OLD_S, clock: Clock | None = None
+) -> AsyncIterator[RedisReplayStore]:
     """One gate's view of the shared store, which has remembered for ``since_s``."""
-    clock = Clock()
+    clock = clock or Clock()
     settings = Settings(url=Secret(server.url), timeout=Seconds(TIMEOUT_S))
     async with connect(settings) as client:
         clock.now -= since_s
@@ -54,12 +57,14 @@ async def store(server: RedisServer, *, since_s: float = OLD_S) -> AsyncIterator
 
 
 @contextlib.asynccontextmanager
-async def pool(server: RedisServer, *, since_s: float = OLD_S) -> AsyncIterator[tuple[Router, Router]]:
+async def pool(
+    server: RedisServer, *, since_s: float = OLD_S, clocks: tuple[Clock, Clock] | tuple[None, None] = (None, None)
+) -> AsyncIterator[tuple[Router, Router]]:
     """Two gates of one pool, each with a connection of its own to Redis."""
     async with (
         upstream(says_ok) as behind,
-        store(server, since_s=since_s) as one,
-        store(server, since_s=since_s) as two,
+        store(server, since_s=since_s, clock=clocks[0]) as one,
+        store(server, since_s=since_s, clock=clocks[1]) as two,
         gate(behind.url, replay=one) as first,
         gate(behind.url, replay=two) as second,
     ):
@@ -108,7 +113,7 @@ def test_what_is_remembered_is_bounded_and_does_not_hang_on_the_clock_of_redis(s
     run(scenario())
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
         assert {key: client.pttl(key) for key in client.keys(f"{PREFIX}*")} == dict.fromkeys(
-            (NONCES, FORGOTTEN, SINCE), -1
+            (NONCES, FORGOTTEN, SINCE, MEMORY), -1
         )
         assert (client.zcard(NONCES), client.zcard(FORGOTTEN)) == (2, 2)
 
@@ -267,6 +272,33 @@ def test_a_replica_that_takes_over_without_the_last_nonces_lets_nothing_in_that_
     assert statuses[:2] == [200, 200]
     assert 200 not in statuses[2:5]
     assert statuses[5:] == [200, 503]
+
+
+def test_who_was_master_before_and_missed_the_last_nonces_lets_nothing_old_in(tmp_path: Path) -> None:
+    """It has the script still, but that of the memory before."""
+
+    async def scenario(old: RedisServer, new: RedisServer) -> list[int]:
+        clocks = Clock(), Clock()
+        async with pool(old, clocks=clocks) as (first, second):
+            statuses = [(await one.ask("POST", CHAT, BODY)).status for one in (first, second)]
+            with redis.Redis.from_url(old.url) as was_master, redis.Redis.from_url(new.url) as master:
+                was_master.config_set("port", free_port())
+                master.config_set("port", old.port)
+                was_master.client_kill_filter(_type="normal", skipme=True)
+                statuses += [(await one.ask("POST", CHAT, BODY)).status for one in (first, second, first)]
+                for clock in (first.clock, second.clock, *clocks):
+                    clock.now += 6
+                used = first.raw("POST", CHAT, BODY)
+                statuses += [(await first.send(used)).status, (await second.ask("POST", CHAT, BODY)).status]
+                new.process.send(signal.SIGKILL)
+                new.process.wait()
+                was_master.config_set("port", old.port)
+            return [*statuses, *[(await one.send(used)).status for one in (second, first, first)]]
+
+    with running_redis(tmp_path / "old") as old, running_redis(tmp_path / "new") as new:
+        statuses = run(scenario(old, new))
+    assert statuses[:7] == [200, 200, 503, 503, 503, 200, 200]
+    assert 200 not in statuses[7:]
 
 
 def test_a_redis_that_would_forget_nonces_to_make_room_is_not_used(tmp_path: Path) -> None:
