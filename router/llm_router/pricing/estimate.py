@@ -13,6 +13,8 @@ PRIOR_OUTPUT_TOKENS = 150
 """How long an answer is taken to be until answers have taught better."""
 BUCKETS = 4
 """Classes of equal width that complexity is told apart by: how demanding a task is says how long its answer is."""
+PROMPT_MARGIN = 2
+"""No prompt has more tokens than this many times the estimate, or hardly one."""
 NANO_USD_PER_USD = 1_000_000_000
 
 
@@ -100,9 +102,15 @@ def most_usage(view: View, facts: Facts) -> Usage:
 def _longest_answer(view: View, facts: Facts, input_tokens: int) -> int | None:
     """Of one who states no ``max_tokens``; ``None`` where nothing bounds it but the target."""
     longest, window = facts.longest_answer, view.target.context_length
-    if longest is None or window is None:
+    if longest is None or window is None or surely_fits(facts.input_tokens, longest, window):
         return longest
-    return max(1, min(longest, window - input_tokens))
+    return max(1, window - input_tokens)
+
+
+def surely_fits(input_tokens: int, output_tokens: int, window: int) -> bool:
+    """Whether a prompt of so many estimated tokens has room for such an answer. Where not, no bound is sent: some
+    targets refuse one that they cannot keep."""
+    return PROMPT_MARGIN * input_tokens + output_tokens <= window
 
 
 def most_usd(view: View, facts: Facts) -> float | None:

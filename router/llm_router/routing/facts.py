@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ..errors import ClientError
 from ..model import Facts, Requirements
-from ..pricing.estimate import PRIOR_OUTPUT_TOKENS
+from ..pricing.estimate import PRIOR_OUTPUT_TOKENS, surely_fits
 from .categories import NO_CATEGORIES, Categories
 from .complexity import score
 from .strict_json import strict_object
@@ -27,8 +27,6 @@ MAX_TOKENS = 2**31 - 1
 """Far above every window, and small enough that what it may cost still is a number for limits and stores."""
 
 BYTES_PER_TOKEN = 4
-PROMPT_MARGIN = 2
-"""No prompt has more tokens than this many times the estimate, or hardly one."""
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_IMAGE = 765
 """A 1024×1024 picture in OpenAI's high detail; others are of this order."""
@@ -128,7 +126,7 @@ def bounded(chat: ChatRequest, context_length: int | None) -> ChatRequest:
     longest = chat.longest_answer
     if longest is None or chat.max_tokens is not None:
         return chat
-    if context_length is not None and PROMPT_MARGIN * estimate_input_tokens(chat) + longest > context_length:
+    if context_length is not None and not surely_fits(estimate_input_tokens(chat), longest, context_length):
         return chat
     return msgspec.structs.replace(chat, max_tokens=longest, fields=_with_max_tokens(chat.fields, longest))
 

@@ -70,7 +70,8 @@ def test_the_most_that_a_request_may_cost_is_that_of_its_longest_answer(
 
 
 @pytest.mark.parametrize(
-    ("max_tokens", "window", "tokens_out"), [(None, None, 1000), (None, 600, 500), (None, 90, 1), (50, 600, 50)]
+    ("max_tokens", "window", "tokens_out"),
+    [(None, None, 1000), (None, 1200, 1000), (None, 1199, 1099), (None, 600, 500), (None, 90, 1), (50, 600, 50)],
 )
 def test_who_states_no_bound_is_taken_to_get_the_operator_s_or_what_the_window_leaves(
     max_tokens: int | None, window: int | None, tokens_out: int
