@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ import pytest
 
 from llm_router.demo.standins.serve import Site
 from llm_router.errors import AttemptFailed, ConfigError, ConnectFailed, RouterFull, UpstreamRefused
+from llm_router.signals.health import HealthCheck, control_plane_client
 from llm_router.upstream.google_account import GoogleAccount
 from tests.router.clouds import Vertex
+from tests.router.descriptors import no_descriptors
 from tests.router.ports import free_port
 from tests.router.standins import serving
 
@@ -194,7 +197,25 @@ def test_an_endpoint_or_a_metadata_server_out_of_reach_is_no_refusal(
     assert isinstance(failure(GoogleAccount(None, "")), ConnectFailed)
 
 
-def test_for_want_of_descriptors_no_target_is_to_blame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    account = account_at(f"http://127.0.0.1:{free_port()}", tmp_path)
-    monkeypatch.setattr("llm_router.upstream.google_account.out_of_descriptors", lambda: True)
-    assert isinstance(failure(account), RouterFull)
+def test_for_want_of_descriptors_no_target_is_to_blame(tmp_path: Path) -> None:
+    async def main(account: GoogleAccount) -> None:
+        with pytest.raises(ConnectFailed):
+            await account.headers()
+        check = HealthCheck(
+            url="http://127.0.0.1:1",
+            headers=(),
+            timeout_s=5.0,
+            client=control_plane_client(ssl.create_default_context(), private=True),
+            unix_time=lambda: 1234.0,
+            account=account,
+        )
+        check.record.passed(1.0, 1000.0)
+        known = check.record.report
+        with no_descriptors():
+            with pytest.raises(RouterFull):
+                await account.headers()
+            for _ in range(3):
+                assert await check.check() == known
+        await check.aclose()
+
+    asyncio.run(main(account_at(f"http://127.0.0.1:{free_port()}", tmp_path)))
