@@ -21,8 +21,9 @@ logger = logging.getLogger("llm_router.tls")
 class RenewedTls:
     """Serves each handshake with what the files hold now, all of them together: certificate, key and client CAs.
 
-    ``context`` is the listener's. Files that are broken, or only half written, are left until they change again; open
-    connections go on with what they began with. ``clock`` is monotonic. Raises ``ConfigError`` naming ``section`` where
+    ``context`` is the listener's. Files that are broken, or only half written, are left until they change again, a
+    certificate out of its time is looked at again until its time has come; open connections go on with what they began
+    with. ``clock`` is monotonic. Raises ``ConfigError`` naming ``section`` where
     the files do not make a working context at the start, or one that no client would trust now.
     """
 
@@ -32,6 +33,7 @@ class RenewedTls:
         self._client_names = frozenset(files.client_names) if isinstance(files, ListenerTls) else frozenset()
         self._paths = [files.cert_file, files.key_file, *([self._client_ca] if self._client_ca else [])]
         self._version, self._looked_at = file_version(self._paths), clock()
+        self._untimely = self._version
         try:
             self.context, self._current = self._load(), self._load()
         except (OSError, ValueError) as error:
@@ -59,13 +61,18 @@ class RenewedTls:
         version = file_version(self._paths)
         if version is None or version == self._version:
             return
-        self._version = version
         try:
             self._current = self._load()
+        except _OutOfItsTime as error:
+            if version != self._untimely:
+                logger.warning("renewed certificates cannot be used now, the old ones stay: %s", error)
+            self._untimely = version
+            return
         except (OSError, ValueError) as error:
             logger.warning("renewed certificates cannot be used, the old ones stay: %s", error)
         else:
             logger.info("renewed certificates are in use")
+        self._version = version
 
     def _load(self) -> ssl.SSLContext:
         if self._client_ca is None:
@@ -85,9 +92,13 @@ _OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
 """OpenSSL's codes for what is wrong with a certificate's time."""
 
 
+class _OutOfItsTime(ValueError):
+    """Nothing else is wrong with the files."""
+
+
 def _check_dates(context: ssl.SSLContext, cert_file: str) -> None:
-    """Raises ``ValueError`` for a certificate that no client would take now. Only a handshake tells its dates: one with
-    a client that trusts this certificate, whoever signed it."""
+    """Raises ``_OutOfItsTime`` for a certificate that no client would take now. Only a handshake tells its dates: one
+    with a client that trusts this certificate, whoever signed it."""
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname = False
     trusting.load_verify_locations(cert_file)
@@ -99,7 +110,7 @@ def _check_dates(context: ssl.SSLContext, cert_file: str) -> None:
             side.do_handshake()
         except ssl.SSLCertVerificationError as error:
             if error.verify_code in _OUT_OF_DATE:
-                raise ValueError(f"{cert_file} {_OUT_OF_DATE[error.verify_code]}") from error
+                raise _OutOfItsTime(f"{cert_file} {_OUT_OF_DATE[error.verify_code]}") from error
         except ssl.SSLError:
             pass  # it waits for the other side, or objects to something that is not about dates
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import httpx
 from msgspec import Struct
 
-from ..errors import AttemptFailed, UpstreamRefused
+from ..errors import AttemptFailed, RouterFull, UpstreamRefused
 from ..model import Health
 from ..upstream.descriptors import out_of_descriptors
 from ..upstream.sender import Account
@@ -99,6 +99,8 @@ class HealthCheck:
             if out_of_descriptors():
                 return self.record.report  # nobody was asked
             self.record.failed(f"no connection: {exc}", self._unix_time(), definite=True, absent=True)
+        except RouterFull:
+            return self.record.report
         except AttemptFailed as exc:
             self.record.failed(str(exc), self._unix_time(), definite=isinstance(exc, UpstreamRefused))
         except httpx.HTTPError as exc:

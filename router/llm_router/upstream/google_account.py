@@ -8,18 +8,26 @@ hour (RFC 7523). Without a file it is Google's Application Default Credentials: 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from ..errors import ConfigError, ConnectFailed, Problem, UpstreamRefused
+from ..errors import AttemptFailed, ConfigError, ConnectFailed, Problem, RouterFull, UpstreamRefused
 from .client import Headers
+from .descriptors import out_of_descriptors
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TIMEOUT_S = 10.0
 
+_BROKEN = (OSError, ValueError, AttributeError, TypeError, OverflowError)
+"""What google-auth lets through of files and answers that it cannot read, or that are other JSON than it expects."""
+
 
 class GoogleAccount:
     """Access tokens, kept while they are good and renewed some minutes before they end.
+
+    However many need one, a token is asked for once at a time, and to its end though nobody waits any more: a thread
+    cannot be stopped. It is the account's own, because names are resolved in those of the event loop.
 
     Raises ``ConfigError``, at ``path``, where google-auth is not installed or ``file`` is no service account's key.
     """
@@ -29,11 +37,14 @@ class GoogleAccount:
             import google.auth.exceptions
             import google.auth.transport.requests
             import google.oauth2.service_account
+            import requests
         except ImportError as error:
             message = "vertex needs google-auth: install the extra gcp"
             raise ConfigError([Problem(path, message)]) from error
         self._google: Any = google.auth
-        self._renewing = asyncio.Lock()
+        self._session = requests.Session
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="google-account")
+        self._renewal: asyncio.Task[None] | None = None
         self._held: Any = None
         if file is not None:
             try:
@@ -43,31 +54,49 @@ class GoogleAccount:
                 raise ConfigError([Problem(path, f"{file} is no service account's key: {error}")]) from error
 
     async def headers(self) -> Headers:
-        """With a token that is good now. Raises ``ConnectFailed`` where nobody could be asked for one, and
-        ``UpstreamRefused`` where none was given."""
-        if not self._is_fresh() and not (self._is_good() and self._renewing.locked()):
-            async with self._renewing:
-                if not self._is_fresh():
-                    await self._renew()
+        """With a token that is good now. Raises ``ConnectFailed`` where nobody could be asked for one, ``RouterFull``
+        where that is for want of file descriptors, and ``UpstreamRefused`` where none was given."""
+        if not self._is_fresh() and not (self._is_good() and self._renewal is not None):
+            await asyncio.shield(self._renewed())
         headers: dict[str, str] = {}
         self._held.apply(headers)
         return tuple((name.lower(), value) for name, value in headers.items())
 
+    def _renewed(self) -> asyncio.Task[None]:
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew())
+            self._renewal.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # though nobody waits
+        return self._renewal
+
     async def _renew(self) -> None:
-        exceptions = self._google.exceptions
         try:
-            await asyncio.to_thread(self._ask)
-        except exceptions.GoogleAuthError as error:
-            if self._is_good():  # not for long, but long enough for this request
-                return
-            if error.retryable or isinstance(error, exceptions.TransportError):
-                raise ConnectFailed(f"no access token could be asked for: {error}") from error
-            raise UpstreamRefused(401, "invalid_api_key", f"no access token was given: {error}") from error
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._ask)
+        except (self._google.exceptions.GoogleAuthError, *_BROKEN) as error:
+            if not self._is_good():  # one that is will not be for long, but long enough for this request
+                raise self._failure(error) from error
+        finally:
+            self._renewal = None
+
+    def _failure(self, error: Exception) -> AttemptFailed:
+        if out_of_descriptors():
+            return RouterFull(f"no access token could be asked for: {error}")
+        unreachable = self._google.exceptions.TransportError
+        if (
+            isinstance(error, unreachable)
+            or isinstance(error.__cause__, unreachable)
+            or getattr(error, "retryable", False)
+        ):
+            return ConnectFailed(f"no access token could be asked for: {error}")
+        return UpstreamRefused(401, "invalid_api_key", f"no access token was given: {error}")
 
     def _ask(self) -> None:
+        session = self._session()
+        session.trust_env = False  # no proxy of the environment, no .netrc
+        session.max_redirects = 0  # what proves who is asking is for nobody else
+        request = partial(self._google.transport.requests.Request(session), timeout=TIMEOUT_S)
         if self._held is None:
-            self._held, _ = self._google.default(scopes=[SCOPE])
-        self._held.refresh(partial(self._google.transport.requests.Request(), timeout=TIMEOUT_S))
+            self._held, _ = self._google.default(scopes=[SCOPE], request=request)
+        self._held.refresh(request)
 
     def _is_fresh(self) -> bool:
         return self._held is not None and self._held.token_state is self._google.credentials.TokenState.FRESH

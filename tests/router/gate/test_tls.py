@@ -323,6 +323,36 @@ def test_broken_or_missing_files_change_nothing_until_they_are_whole(tls: Listen
     run(scenario())
 
 
+def test_a_certificate_that_is_not_valid_yet_is_taken_when_it_is(
+    tls: ListenerTls, right: trustme.CA, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though the files do not change again. That its time comes is played: OpenSSL has a clock of its own."""
+    context = client(right, right)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the client's clock stays
+
+    async def scenario() -> None:
+        listener = Listener(tls)
+
+        async def served() -> bytes:
+            listener.renewed()
+            conversation = await Conversation.begin(address, context)
+            assert await conversation.ask()
+            conversation.end()
+            return conversation.certificate
+
+        async with listener.serving() as address:
+            first = await served()
+            await asyncio.to_thread(lambda: renew(tls, right, right, first_day=3))
+            assert [await served() for _ in range(3)] == [first] * 3
+            monkeypatch.setattr("llm_router.api.tls._check_dates", lambda *_: None)
+            assert await served() != first
+
+    run(scenario())
+    assert [record.message for record in caplog.records if "is not valid yet" in record.message] == [
+        f"renewed certificates cannot be used now, the old ones stay: {tls.cert_file} is not valid yet"
+    ]
+
+
 def test_cas_overlap_and_a_removed_one_is_refused_from_the_next_handshake_on(
     tls: ListenerTls, right: trustme.CA, other: trustme.CA
 ) -> None:
