@@ -12,9 +12,15 @@ if ! command -v dpkg-query >/dev/null; then
   exit 0
 fi
 
+is_there() {
+  dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed' && return
+  # Ubuntu has no such package; a browser from elsewhere does as well.
+  [ "$1" = chromium ] && { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+}
+
 missing=()
 for package in "${wanted[@]}"; do
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  is_there "$package" || missing+=("$package")
 done
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
@@ -29,10 +35,19 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 echo "installing: ${missing[*]}"
-# The lists of packages may be absent or too old: only then are they fetched.
-install=("${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}")
-if ! "${install[@]}" >/dev/null 2>&1; then
-  if ! { "${run[@]}" apt-get update -qq && "${install[@]}" >/dev/null; }; then
-    echo "could not be installed, so what needs them fails:  sudo apt-get install ${missing[*]}" >&2
+install=("${run[@]}" apt-get install -y -qq --no-install-recommends)
+"${install[@]}" "${missing[@]}" >/dev/null 2>&1 && exit 0
+
+# The lists of packages may be absent or too old: only then are they fetched. One unknown name would keep all others out.
+"${run[@]}" apt-get update -qq || true
+known=()
+for package in "${missing[@]}"; do
+  if apt-cache show "$package" >/dev/null 2>&1; then
+    known+=("$package")
+  else
+    echo "apt has no $package, so what needs it fails" >&2
   fi
+done
+if [ "${#known[@]}" -gt 0 ] && ! "${install[@]}" "${known[@]}" >/dev/null; then
+  echo "could not be installed, so what needs them fails:  sudo apt-get install ${known[*]}" >&2
 fi

@@ -11,7 +11,7 @@ import pytest
 from llm_infra import contract
 from llm_infra.clouds import CLOUDS
 from tests.infra import programs
-from tests.infra.emulation import sdk
+from tests.infra.emulation import outputs, sdk
 from tests.infra.programs import Recorded, Registered
 
 STACKS = [(cloud, stack) for cloud in CLOUDS for stack in ("dev", "prod")]
@@ -171,6 +171,24 @@ def test_what_is_in_the_cluster_goes_with_the_cluster_but_the_root(dev: Recorded
     assert any("Release" in urn for urn in root.depends_on)
 
 
+def test_what_is_in_a_key_vault_goes_with_the_vault() -> None:
+    """Deleted one by one it would be refused: that takes roles in the vault, which nobody who deploys has."""
+    production = programs.as_shipped("azure", "prod")
+    vaults = {vault.parent: vault.urn for vault in production.of("keyvault:Vault")}
+    held = [*production.of("keyvault:Key"), *production.of("keyvault:Secret")]
+    assert {thing.parent for thing in held} == set(vaults)
+    for thing in held:
+        assert thing.options["deleted_with"] == vaults[thing.parent], thing.urn
+
+
+def test_the_key_of_kubernetes_secrets_is_protected_like_the_cluster() -> None:
+    production = programs.as_shipped("azure", "prod")
+    (key,) = production.of("keyvault:Key")
+    (vault,) = [vault for vault in production.of("keyvault:Vault") if vault.urn == key.options["deleted_with"]]
+    assert key.options["protect"]
+    assert vault.options["protect"]
+
+
 def test_nothing_of_argo_cd_is_reached_unless_a_policy_says_so(recorded: Recorded) -> None:
     """Its parts trust who reaches them. The chart's policies, which open what the parts need, come after this one."""
     (closed,) = recorded.of(":NetworkPolicy")
@@ -237,6 +255,20 @@ def test_the_kubernetes_api_of_azure_lets_its_own_nodes_in() -> None:
 def test_everything_in_the_cluster_waits_for_nodes(dev: Recorded) -> None:
     (provider,) = dev.of("pulumi:providers:kubernetes")
     assert any("ool" in urn or "nodeGroup" in urn for urn in provider.depends_on)
+
+
+def test_zones_that_eks_cannot_use_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither Local Zones nor those where it has no control plane; their names differ from account to account."""
+    whole = "opt-in-not-required"
+    zones = (
+        ("us-east-1-bos-1a", "use1-bos1-az1", "opted-in"),
+        ("us-east-1a", "use1-az3", whole),
+        ("us-east-1b", "use1-az1", whole),
+        ("us-east-1c", "use1-az2", whole),
+    )
+    monkeypatch.setattr(outputs, "ZONES", zones)
+    subnets = programs.run("aws", "dev").of("ec2/subnet:Subnet")
+    assert {subnet.inputs["availabilityZone"] for subnet in subnets} == {"us-east-1b", "us-east-1c"}
 
 
 def test_a_zone_that_aws_does_not_offer_is_told_with_those_that_it_does() -> None:

@@ -1,4 +1,4 @@
-"""A real browser, Debian's Chromium without a window, told over a pipe what to do (Chrome DevTools Protocol)."""
+"""A real browser, Chromium or Chrome without a window, told over a pipe what to do (Chrome DevTools Protocol)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+#: As Debian, Ubuntu and Google call it.
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
 
 
@@ -79,7 +81,7 @@ class Browser:
 @contextmanager
 def running_browser(folder: Path) -> Iterator[Browser]:
     """Its profile is in ``folder``."""
-    program = shutil.which("chromium")
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     assert program is not None, "there is no Chromium: sudo apt-get install chromium"
     its_orders, to = os.pipe()
     answers, its_answers = os.pipe()

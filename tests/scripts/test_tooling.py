@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.router.browser import PROGRAMS
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -88,10 +90,31 @@ def test_missing_debian_packages_are_installed_after_fetching_the_lists(only: Pa
     program(only, "dpkg-query", "exit 1")
     log, lists = tmp_path / "log", tmp_path / "lists"
     program(only, "apt-get", f'echo "$*" >>{log}; [ "$1" != update ] || echo >{lists}; [ -e {lists} ]')
+    program(only, "apt-cache", f"[ -e {lists} ]")
     done = run("debian-packages.sh", "bench", path=only)
     assert (done.returncode, done.stderr) == (0, "")
     install = "install -y -qq --no-install-recommends nginx-light"
     assert log.read_text().splitlines() == [install, "update -qq", install]
+
+
+def test_a_package_that_apt_does_not_know_keeps_no_other_out(only: Path, tmp_path: Path) -> None:
+    (only / "id").unlink()
+    program(only, "id", "echo 0")
+    program(only, "dpkg-query", '[[ "${!#}" != @(git|chromium) ]] && echo install ok installed')
+    log = tmp_path / "log"
+    program(only, "apt-get", f'echo "$*" >>{log}; [[ "$*" != *chromium* ]]')
+    program(only, "apt-cache", '[ "$2" != chromium ]')
+    done = run("debian-packages.sh", "test", path=only)
+    assert (done.returncode, done.stderr) == (0, "apt has no chromium, so what needs it fails\n")
+    assert log.read_text().splitlines()[-1] == "install -y -qq --no-install-recommends git"
+
+
+@pytest.mark.parametrize("browser", PROGRAMS)
+def test_a_browser_that_the_tests_can_use_needs_no_package(only: Path, browser: str) -> None:
+    program(only, "dpkg-query", '[ "${!#}" != chromium ] && echo install ok installed')
+    program(only, browser, "exit 1")
+    done = run("debian-packages.sh", "test", path=only)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_each_debian_package_says_who_uses_it_and_what_for() -> None:
@@ -120,7 +143,7 @@ def test_workflows_pin_their_actions_and_may_only_read(path: Path) -> None:
         assert job["timeout-minutes"] <= 60, name
         for step in job["steps"]:
             if "uses" in step:
-                assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
+                assert re.fullmatch(r"[\w-]+(/[\w-]+)+@[0-9a-f]{40}", step["uses"]), step["uses"]
 
 
 def test_the_gate_job_waits_for_all_others() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_aws import eks, iam
+from pulumi_aws import GetAvailabilityZonesFilterArgs, eks, iam
 from pulumi_aws.get_availability_zones import get_availability_zones
 from pulumi_aws.get_caller_identity import get_caller_identity
 from pulumi_kubernetes.provider import Provider
@@ -31,6 +31,8 @@ from .secret_store import AwsSecretStore, AwsSecretStoreArgs
 
 IMAGES = ("llm-router", "llama-server")
 ZONES = 2
+#: Ids of zones in which EKS has no control plane, by its documentation: of us-east-1, us-west-1 and ca-central-1.
+WITHOUT_EKS = ("use1-az3", "usw1-az2", "cac1-az3")
 _EBS_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
 _LATER_ADDONS = ("coredns", "metrics-server", "aws-ebs-csi-driver")
 
@@ -196,13 +198,19 @@ class AwsPlatform(Component):
 
 def _zones(chosen: tuple[str, ...]) -> tuple[str, ...]:
     """Those that the stack names, else the region's first ones."""
-    offered = stack.asked("aws", lambda: get_availability_zones(state="available").names)
+    offered = stack.asked("aws", _offered)
     missing = [zone for zone in chosen if zone not in offered]
     if missing:
         raise pulumi.RunError(
             f"zones: AWS has no {', '.join(missing)} for this account: choose from {', '.join(offered)}"
         )
     return chosen or tuple(offered[:ZONES])
+
+
+def _offered() -> Sequence[str]:
+    """Zones that a cluster can be in; Local Zones, which an account opts in to, are none."""
+    whole = GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])
+    return get_availability_zones(state="available", filters=[whole], exclude_zone_ids=WITHOUT_EKS).names
 
 
 def _deployer() -> str:

@@ -100,6 +100,7 @@ class AzureCluster(Component):
             subscription_id=self._args.subscription_id,
             tenant_id=self._args.tenant_id,
             user_principal_id=identity.principal_id,
+            protect=self._args.protect,
             tags=self._args.tags,
         )
         return AzureSecretsKey(f"{name}-key", args, self.own())

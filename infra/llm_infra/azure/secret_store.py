@@ -70,6 +70,7 @@ class AzureSecretStore(Component):
                 vault_name=vault.name,
                 properties=keyvault.SecretPropertiesArgs(value=text),
                 tags=args.tags.all(),
-                opts=self.own(),
+                # Who deploys may delete the vault, but nothing in it.
+                opts=self.own(deleted_with=vault),
             )
         self.done(vault_uri=self.vault_uri)

@@ -15,13 +15,14 @@ from . import roles
 
 @dataclass(frozen=True, kw_only=True)
 class AzureSecretsKeyArgs:
-    """``user_principal_id``: the control plane's identity."""
+    """``user_principal_id``: the control plane's identity. ``protect``: not deleted by accident."""
 
     cluster: str
     resource_group: pulumi.Input[str]
     subscription_id: str
     tenant_id: str
     user_principal_id: pulumi.Input[str]
+    protect: bool
     tags: Tags
 
 
@@ -48,7 +49,7 @@ class AzureSecretsKey(Component):
                 enable_purge_protection=True,
             ),
             tags=args.tags.all(),
-            opts=self.own(),
+            opts=self.own(protect=args.protect),
         )
         key = keyvault.Key(
             f"{name}-secrets",
@@ -57,7 +58,8 @@ class AzureSecretsKey(Component):
             vault_name=vault.name,
             properties=keyvault.KeyPropertiesArgs(kty="RSA", key_size=2048),
             tags=args.tags.all(),
-            opts=self.own(),
+            # Who deploys may delete the vault, but nothing in it.
+            opts=self.own(deleted_with=vault, protect=args.protect),
         )
         self.key_id = key.key_uri_with_version
         self.permission = roles.give(

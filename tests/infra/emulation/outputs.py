@@ -213,6 +213,19 @@ _RESHAPED = {
 }
 
 
+#: Name, id and status of what the account has: a Local Zone, too.
+ZONES = (
+    (f"{REGION}-lax-1a", "usw2-lax1-az1", "opted-in"),
+    *((f"{REGION}{zone}", f"usw2-az{number}", "opt-in-not-required") for number, zone in enumerate("abc", 1)),
+)
+
+
+def _zones(args: State) -> list[str]:
+    wanted = {entry["name"]: entry["values"] for entry in args.get("filters", ())}.get("opt-in-status")
+    excluded = args.get("excludeZoneIds", ())
+    return [name for name, ident, status in ZONES if ident not in excluded and (not wanted or status in wanted)]
+
+
 def calls(token: str, args: State) -> State:
     """Answers of the functions that the programs call. ``KeyError``: not emulated."""
     kubeconfig = {
@@ -227,10 +240,7 @@ def calls(token: str, args: State) -> State:
         ]
     }
     known: dict[str, State] = {
-        "aws:index/getAvailabilityZones:getAvailabilityZones": {
-            "names": [f"{REGION}{zone}" for zone in "abc"],
-            "id": REGION,
-        },
+        "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": _zones(args), "id": REGION},
         "aws:index/getCallerIdentity:getCallerIdentity": {
             "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/session",
             "accountId": ACCOUNT,

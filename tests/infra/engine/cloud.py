@@ -16,6 +16,8 @@ CLUSTERS = (
     "gcp:container/cluster:Cluster",
     "azure-native:containerservice:ManagedCluster",
 )
+#: Deleting these takes a role in their vault; with the vault they go, too.
+IN_A_VAULT = ("azure-native:keyvault:Key", "azure-native:keyvault:Secret")
 
 
 class Refusal(Exception):
@@ -117,6 +119,10 @@ class Cloud:
             if thing is None:
                 return
             self._attempt("delete", token, thing.name)
+            if token in IN_A_VAULT:
+                raise Refusal(f"Forbidden: the caller has no role in the vault of {thing.name}")
+            if token == "azure-native:keyvault:Vault":
+                self._empty(thing)
             users = [f"{user.token} {user.name}" for user in self._users(thing)]
             if users:
                 raise Refusal(f"DependencyViolation: {token} {ident} is used by {', '.join(users)}")
@@ -154,6 +160,10 @@ class Cloud:
             for value in values.at(inputs, path):
                 if value not in there:
                     raise Refusal(f"NotFound: {path} {value!r} is no {target}")
+
+    def _empty(self, vault: Thing) -> None:
+        inside = [t for t in self._users(vault) if t.token in IN_A_VAULT]
+        self.things = {key: thing for key, thing in self.things.items() if thing not in inside}
 
     def _users(self, thing: Thing) -> Iterator[Thing]:
         for other in self.things.values():

@@ -1,4 +1,4 @@
-"""scripts/teardown.sh with the real Pulumi; Kubernetes' and Google's commands are stand-ins that find nothing left."""
+"""scripts/teardown.sh with the real Pulumi; the other commands are stand-ins that find nothing left."""
 
 from __future__ import annotations
 
@@ -16,13 +16,21 @@ def teardown(place: Workspace, *arguments: str) -> subprocess.CompletedProcess[s
     (place.folder / "scripts").mkdir(exist_ok=True)
     script = place.folder / "scripts" / "teardown.sh"
     shutil.copy(ROOT / "scripts" / "teardown.sh", script)
-    for command in ("kubectl", "gcloud"):
+    for command in ("kubectl", "gcloud", "az"):
         program = place.folder / "bin" / command
         program.write_text(f'#!/bin/sh\necho "$*" >> {place.folder}/{command}-calls\n')
         program.chmod(0o755)
     return subprocess.run(
         [script, *arguments], env=place.environment, capture_output=True, text=True, check=False, timeout=250
     )
+
+
+def test_a_production_with_key_vaults_leaves_nothing(place: Workspace) -> None:
+    place.init("azure", "prod")
+    place.up("azure").fine()
+    done = teardown(place, "azure", "prod", "--production")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert place.cloud.things == {}
 
 
 def test_production_is_unprotected_and_leaves_nothing(place: Workspace) -> None:
