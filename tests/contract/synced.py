@@ -39,11 +39,13 @@ class Synced:
         return render(self.chart, self.values, release=self.release, namespace=self.namespace)
 
 
-def synced(recorded: Recorded) -> dict[str, Synced]:
-    """By name, in a cluster of the stack that was run."""
+def synced(recorded: Recorded, **released: str) -> dict[str, Synced]:
+    """By name, in a cluster of the stack that was run; ``released`` goes before what ``clusters/release.yaml`` says."""
     root = recorded.one(":Application", "root").inputs["spec"]["source"]
     metadata = recorded.one("core/v1:Secret", "cluster-secret").inputs["metadata"]
-    found = [_application(each, metadata) for each in _sets(root["path"]) if _selects(each, metadata["labels"])]
+    found = [
+        _application(each, metadata, released) for each in _sets(root["path"]) if _selects(each, metadata["labels"])
+    ]
     return {application.name: application for application in found}
 
 
@@ -76,13 +78,13 @@ def _selects(application_set: dict[str, Any], labels: dict[str, str]) -> bool:
     return _selector(application_set).items() <= labels.items()
 
 
-def _application(application_set: dict[str, Any], metadata: dict[str, Any]) -> Synced:
+def _application(application_set: dict[str, Any], metadata: dict[str, Any], released: dict[str, str]) -> Synced:
     template = copy.deepcopy(application_set["spec"]["template"])
     # A text of its own, not a part of the template's YAML.
     values_text = template["spec"]["source"]["helm"].pop("values")
     release = yaml.safe_load((ROOT / "clusters" / "release.yaml").read_text())
     release["routerImage"]["digest"] = DIGEST
-    facts = {"metadata": metadata, "server": "https://kubernetes.default.svc", **release}
+    facts = {"metadata": metadata, "server": "https://kubernetes.default.svc", **release, **released}
     spec = yaml.safe_load(_filled(yaml.safe_dump(template["spec"], width=10_000), facts))
     source = spec["source"]
     assert (ROOT / source["path"] / "Chart.yaml").exists()

@@ -54,6 +54,18 @@ def test_the_root_application_finds_an_overlay_with_a_pool_for_every_node_pool(c
 
 
 @every_cloud
+@pytest.mark.parametrize("ca", ["", "router-ca"])
+def test_git_says_whether_gateways_ask_for_client_certificates(cloud: str, ca: str) -> None:
+    applications = synced(programs.as_shipped(cloud, "prod"), gatewayClientCa=ca)
+    asked = [
+        each["spec"]["tls"]["clientValidation"]["caCertificateRefs"][0]["name"]
+        for each in resources_of(applications)
+        if each["kind"] == "ClientTrafficPolicy"
+    ]
+    assert asked == ([ca] if ca else [])
+
+
+@every_cloud
 def test_a_stack_without_gpus_syncs_no_pool_of_them(cloud: str) -> None:
     recorded = programs.run(cloud, "dev", {f"llm-{cloud}:gpu": False})
     assert set(synced(recorded)) == {"platform", "exporter-cpu", "pool-cpu"}
