@@ -5,10 +5,13 @@ from __future__ import annotations
 import pulumi
 
 from llm_infra import stack
+from llm_infra.gcp import prices
 from llm_infra.gcp.platform import GcpPlatform
 
-settings = stack.platform_of_stack("gcp")
-platform = GcpPlatform(settings, pulumi.Config("gcp").require("project"))
+configured = stack.platform_of_stack("gcp")
+project = pulumi.Config("gcp").require("project")
+settings = stack.with_live_prices(configured, prices.as_deployer(project).ask)
+platform = GcpPlatform(settings, project)
 stack.export(
     settings,
     kubeconfig=platform.kubeconfig,

@@ -190,8 +190,9 @@ def config_of(project: str, stack_name: str) -> dict[str, str]:
         given = value.get("value", value.get("default"))
         if given is not None:
             config[key if ":" in key else f"{declared['name']}:{key}"] = given
-    # Azure's prices come from the network, not from a provider.
-    config["llm-azure:livePrices"] = False
+    # Their prices come from the network, not from a provider.
+    if project in ("gcp", "azure"):
+        config[f"llm-{project}:livePrices"] = False
     return {key: text_of(value) for key, value in {**config, **chosen}.items()}
 
 

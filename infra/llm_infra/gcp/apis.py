@@ -10,6 +10,7 @@ from ..component import Component
 APIS = (
     "artifactregistry",
     "billingbudgets",
+    "cloudbilling",
     "cloudkms",
     "cloudresourcemanager",
     "compute",

@@ -70,8 +70,7 @@ def _platform(cloud: Cloud, reader: Reader) -> Platform:
         gate_key_generation=reader.whole("gateKeyGeneration", 1, 10_000),
         external_secrets=reader.one_of("gateKeyDelivery", ("kubernetes", "external-secrets")) == "external-secrets",
         compliance=reader.texts("compliance"),
-        # Google Cloud tells prices only to who has an API key of its own for that.
-        live_prices=cloud != "gcp" and reader.flag("livePrices"),
+        live_prices=reader.flag("livePrices"),
         # On Google Cloud IAM says so, of the project.
         admins=() if cloud == "gcp" else reader.texts("admins"),
     )

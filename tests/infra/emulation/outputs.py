@@ -12,6 +12,7 @@ from typing import Any
 
 ACCOUNT = "123456789012"
 PROJECT = "demo-project"
+TOKEN = "ya29.token-of-the-deployer"
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
 TENANT = "00000000-0000-0000-0000-000000000002"
 REGION = "us-west-2"
@@ -266,6 +267,14 @@ def calls(token: str, args: State) -> State:
             "projectId": PROJECT,
             "billingAccount": "0A0A0A-0B0B0B-0C0C0C",
             "id": PROJECT,
+        },
+        "gcp:organizations/getClientConfig:getClientConfig": {
+            "accessToken": TOKEN,
+            "defaultLabels": {},
+            "id": "config",
+            "project": PROJECT,
+            "region": "us-central1",
+            "zone": "",
         },
         "azure-native:authorization:getClientConfig": {
             "clientId": "client",

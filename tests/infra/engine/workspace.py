@@ -95,7 +95,7 @@ class Workspace:
 
     def init(self, project: str, stack: str = "dev") -> None:
         self.pulumi(project, "stack", "init", stack).fine()
-        if project == "azure":
+        if project in ("gcp", "azure"):
             # They come from the network, not from a provider.
             self.config(project, "livePrices", "false")
 
