@@ -140,7 +140,11 @@ class _Recorder:
             if args["name"] not in self._stacks:
                 raise _Refused(f'unknown stack "{args["name"]}"')
             return provider_pb2.InvokeResponse(**{"return": _struct({"outputs": self._stacks[args["name"]]})})
-        return provider_pb2.InvokeResponse(**{"return": _struct(outputs.calls(request.tok, args))})
+        try:
+            answer = outputs.calls(request.tok, args)
+        except outputs.Missing as missing:
+            raise _Refused(str(missing)) from None
+        return provider_pb2.InvokeResponse(**{"return": _struct(answer)})
 
     def SupportsFeature(self, request: Any) -> Any:
         # Plain secrets rather than output values: all that is asked of them here is whether they are marked.

@@ -14,6 +14,7 @@ from ..errors import Problem, SettingsError
 from ..router_fragment import HOST
 from ..settings.model import GitOps
 from ..settings.reader import Get, Reader
+from . import dns
 
 DELIVERIES = ("none", "kubernetes", "vm")
 _IMAGE = re.compile(
@@ -35,6 +36,7 @@ class RouterSettings:
     base: dict[str, Any]
     keys: str
     gitops: GitOps
+    dns: dns.Dns | None
 
 
 def image_parts(image: str) -> dict[str, str]:
@@ -55,6 +57,7 @@ def load(get: Get, folder: Path, given: Collection[str] = ()) -> RouterSettings:
         base=_base(reader, folder / reader.text("baseFile")),
         keys=_keys(folder / reader.text("keysFile")),
         gitops=GitOps(repo_url=reader.optional("gitRepoUrl") or "", revision=reader.text("gitRevision"), path=""),
+        dns=dns.read(reader),
     )
     reader.refuse_others(key for key in given if not key.endswith(":providerKeys"))
     reader.problems += _problems(settings)
@@ -82,6 +85,7 @@ def _keys(path: Path) -> str:
 def _problems(settings: RouterSettings) -> Iterator[Problem]:
     if not settings.stacks:
         yield Problem("stacks", "empty: name the cloud stacks, as pulumi stack ls prints them")
+    yield from dns.problems(settings.dns, settings.host, settings.delivery)
     if settings.delivery == "none":
         return
     if not HOST.fullmatch(settings.host):

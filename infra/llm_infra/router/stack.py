@@ -10,10 +10,12 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.provider import Provider
 
-from ..errors import SettingsError
+from ..errors import Problem, SettingsError
 from ..stack import config_value, given_keys
 from . import cloud_init, merging, settings, stacks
+from .dns import Dns, is_under
 from .on_kubernetes import RouterOnKubernetes, RouterOnKubernetesArgs
+from .records import RouterRecords, RouterRecordsArgs
 from .settings import RouterSettings
 from .stacks import Stack
 
@@ -26,6 +28,8 @@ def run(folder: Path) -> None:
         chosen = settings.load(config_value, folder, given_keys())
         clouds = stacks.read(chosen.stacks)
         config = _merged(chosen, clouds)
+        if chosen.dns is not None:
+            _must_be_found(chosen.host, chosen.dns, clouds)
     except SettingsError as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise pulumi.RunError(f"the router's configuration cannot be made:\n{lines}") from None
@@ -38,6 +42,8 @@ def run(folder: Path) -> None:
         _on_kubernetes(chosen, clouds, config, gate_keys, environment)
     if chosen.delivery == "vm":
         pulumi.export("cloudInit", _cloud_init(chosen, config, gate_keys, environment))
+        if chosen.dns is not None:
+            _publish(chosen.host, chosen.dns)
 
 
 def _merged(chosen: RouterSettings, clouds: list[Stack]) -> str:
@@ -108,3 +114,21 @@ def _cloud_init(
         return cloud_init.document(machine)
 
     return pulumi.Output.secret(pulumi.Output.all(gate_keys, environment).apply(document))
+
+
+def _must_be_found(host: str, dns: Dns, clouds: list[Stack]) -> None:
+    """Names that the stacks delegate are not the zone's any more. Raises ``SettingsError``."""
+    for cloud in clouds:
+        if host in cloud.gates:
+            raise SettingsError([Problem("host", f"{host} is a gate of {cloud.name}: choose another one")])
+        for zone in cloud.hosts:
+            if is_under(host, zone) and len(zone) > len(dns.zone):
+                message = f"{host} would not be found in {dns.zone}: {cloud.name} has a zone {zone}; "
+                raise SettingsError([Problem("host", message + "choose one beside it, or set dnsZone to that")])
+
+
+def _publish(host: str, dns: Dns) -> None:
+    if not dns.addresses:
+        pulumi.log.info(f"addresses: none yet: {host} gets its record once the machine has one and it is set here")
+        return
+    RouterRecords("router", RouterRecordsArgs(host=host, dns=dns))

@@ -23,6 +23,11 @@ class Stack:
         return str(self.fragment["stack"])
 
     @property
+    def gates(self) -> frozenset[str]:
+        """Their hosts."""
+        return frozenset(cluster["endpoint"].removeprefix("https://") for cluster in self.fragment["clusters"])
+
+    @property
     def gate_keys(self) -> pulumi.Output[dict[str, str]]:
         return pulumi.Output.secret(self.reference.require_output("gateKeys"))
 

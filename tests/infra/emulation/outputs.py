@@ -74,6 +74,8 @@ def _aws(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
     ident = f"{_AWS_PREFIXES[kind]}-{digest(token, name, length=17)}" if kind in _AWS_PREFIXES else own
     if kind == "Tag":
         ident = f"{inputs['autoscalingGroupName']},{inputs['tag']['key']}"
+    if token == "aws:route53/record:Record":
+        ident = f"{inputs['zoneId']}_{own}_{inputs['type']}"
     region = "" if service == "iam" else REGION
     return ident, {"arn": f"arn:aws:{service}:{region}:{ACCOUNT}:{kind.lower()}/{ident}", "name": own}
 
@@ -82,6 +84,8 @@ def _gcp(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
     place = inputs.get("location") or inputs.get("region") or "global"
     own = inputs.get("name") or inputs.get("accountId") or inputs.get("secretId") or inputs.get("repositoryId") or name
     ident = f"projects/{PROJECT}/locations/{place}/{kind[0].lower()}{kind[1:]}s/{own}"
+    if kind == "RecordSet":
+        ident = f"projects/{PROJECT}/managedZones/{inputs['managedZone']}/rrsets/{own}/{inputs['type']}"
     return ident, {"name": own, "selfLink": f"https://www.googleapis.com/v1/{ident}", "project": PROJECT}
 
 
@@ -95,6 +99,9 @@ def _azure(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]
     if kind == "AgentPool":
         own = inputs.get("agentPoolName", name)
         base += f"/providers/Microsoft.ContainerService/managedClusters/{inputs['resourceName']}"
+    if kind == "RecordSet":
+        own = inputs["relativeRecordSetName"]
+        kind = f"dnszones/{inputs['zoneName']}/{inputs['recordType']}"
     path = base if kind == "ResourceGroup" else f"{base}/providers/Microsoft.{token.split(':')[1]}/{kind}/{own}"
     return path, {"name": own, "provisioningState": "Succeeded"}
 
@@ -227,8 +234,43 @@ def _zones(args: State) -> list[str]:
     return [name for name, ident, status in ZONES if ident not in excluded and (not wanted or status in wanted)]
 
 
+#: The zone that the account has in each cloud, made by nobody here.
+HOSTED = "example.com"
+
+
+class Missing(Exception):
+    """What a cloud answers of things that it does not have."""
+
+
+def _route53_zone(args: State) -> State:
+    if args["name"] != HOSTED or args.get("privateZone"):
+        raise Missing("no matching Route 53 Hosted Zone found")
+    return {"zoneId": "Z0123456789EXAMPLE", "name": HOSTED, "id": "Z0123456789EXAMPLE"}
+
+
+def _managed_zones(args: State) -> State:
+    zones = (("inside", HOSTED, "private"), ("outside", HOSTED, "public"), ("other", "example.net", "public"))
+    listed = [{"name": name, "dnsName": f"{zone}.", "visibility": to} for name, zone, to in zones]
+    return {"managedZones": listed, "id": f"projects/{PROJECT}/managedZones", "project": PROJECT}
+
+
+def _azure_zone(args: State) -> State:
+    if (args["resourceGroupName"], args["zoneName"]) != ("names", HOSTED):
+        raise Missing("ResourceNotFound: The Resource 'Microsoft.Network/dnszones' was not found")
+    return {"name": HOSTED, "id": f"{SUBSCRIPTION}/resourceGroups/names/providers/Microsoft.Network/dnszones/{HOSTED}"}
+
+
+_LOOKUPS: dict[str, Callable[[State], State]] = {
+    "aws:route53/getZone:getZone": _route53_zone,
+    "gcp:dns/getManagedZones:getManagedZones": _managed_zones,
+    "azure-native:dns:getZone": _azure_zone,
+}
+
+
 def calls(token: str, args: State) -> State:
-    """Answers of the functions that the programs call. ``KeyError``: not emulated."""
+    """Answers of the functions that the programs call. ``KeyError``: not emulated. Raises ``Missing``."""
+    if token in _LOOKUPS:
+        return _LOOKUPS[token](args)
     kubeconfig = {
         "clusters": [
             {

@@ -115,6 +115,9 @@ REPLACES: dict[str, tuple[str, ...]] = {
         "scaleSetEvictionPolicy",
         "availabilityZones",
     ),
+    "aws:route53/record:Record": ("zoneId",),
+    "gcp:dns/recordSet:RecordSet": ("managedZone",),
+    "azure-native:dns:RecordSet": ("relativeRecordSetName", "recordType"),
     "random:index/randomBytes:RandomBytes": ("length", "keepers"),
 }
 NAMES = (

@@ -74,7 +74,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         try:
             self._cloud.call(request.tok)
             answer = outputs.calls(request.tok, _decoded(request.args))
-        except Refusal as refusal:
+        except (Refusal, outputs.Missing) as refusal:
             context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
         except KeyError:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the function {request.tok} is not emulated")

@@ -85,3 +85,57 @@ def answers(url: str) -> bool:
         return httpx.get(url).is_success
     except httpx.ConnectError:
         return False
+
+
+HOST = "router.llm.example.com"
+
+
+def test_the_name_of_a_machine_comes_follows_it_and_goes(place: Workspace) -> None:
+    place.init("router")
+    (place.folder / "infra" / "router" / "keys.yaml").write_text(f"keys: [{{name: me, sha256: {'0' * 64}}}]\n")
+    given = {"deliver": "vm", "host": HOST, "image": "ghcr.io/example/llm-router:1", "dnsZone": "example.com"}
+    for key, value in {**given, "dnsCloud": "aws"}.items():
+        place.config("router", key, value)
+    told = place.up("router").fine().output
+    assert f"{HOST} gets its record once the machine has one" in told
+    assert place.cloud.things == {}
+
+    place.config("router", "addresses[0]", "198.51.100.7", "--path")
+    assert [(step.op, step.type) for step in place.preview("router") if step.type.endswith("Record")] == [
+        ("create", "aws:route53/record:Record")
+    ]
+    place.up("router").fine()
+    place.up("router", "--expect-no-changes").fine()
+    assert place.cloud.one("route53/record:Record").inputs["records"] == ["198.51.100.7"]
+
+    place.config("router", "addresses[0]", "198.51.100.9", "--path")
+    place.config("router", "addresses[1]", "2001:db8::9", "--path")
+    place.up("router").fine()
+    assert {thing.inputs["type"]: thing.inputs["records"] for thing in place.cloud.of("route53/record:Record")} == {
+        "A": ["198.51.100.9"],
+        "AAAA": ["2001:db8::9"],
+    }
+    assert not [deed for deed in place.cloud.deeds if deed[0] == "delete"], "the record was changed where it is"
+
+    for cloud, kind in (("gcp", "dns/recordSet:RecordSet"), ("azure", "azure-native:dns:RecordSet")):
+        place.config("router", "dnsCloud", cloud)
+        if cloud == "azure":
+            place.config("router", "dnsResourceGroup", "names")
+        place.up("router").fine()
+        assert len(place.cloud.of(kind)) == len(place.cloud.things) == 2, "the other cloud's are gone"
+        place.up("router", "--expect-no-changes").fine()
+    place.pulumi("router", "destroy", "--yes", "--skip-preview").fine()
+    assert place.cloud.things == {}
+
+
+def test_a_zone_that_is_not_there_stops_the_preview(place: Workspace) -> None:
+    place.init("router")
+    (place.folder / "infra" / "router" / "keys.yaml").write_text(f"keys: [{{name: me, sha256: {'0' * 64}}}]\n")
+    given = {"deliver": "vm", "host": "router.example.org", "image": "ghcr.io/example/llm-router:1"}
+    for key, value in {**given, "dnsCloud": "aws", "dnsZone": "example.org"}.items():
+        place.config("router", key, value)
+    place.config("router", "addresses[0]", "198.51.100.7", "--path")
+    told = place.pulumi("router", "preview").refused().output
+    assert "dnsZone: Route 53 does not tell of a public zone example.org (" in told
+    assert "no matching Route 53 Hosted Zone found" in told
+    assert "Traceback" not in told
