@@ -103,7 +103,20 @@ def _problems(settings: RouterSettings) -> Iterator[Problem]:
         yield Problem("keysFile", message)
     if "apiKeysFile" not in (settings.base.get("access") or {}):
         yield Problem("baseFile", "says no access.apiKeysFile: set it to /etc/llm-router/keys.yaml")
-    if settings.delivery == "kubernetes" and not settings.on_cloud:
+    if settings.delivery == "kubernetes":
+        yield from _problems_on_kubernetes(settings)
+
+
+def _problems_on_kubernetes(settings: RouterSettings) -> Iterator[Problem]:
+    if not settings.on_cloud:
         yield Problem("onCloud", "not set: name the cloud whose cluster runs the router")
-    if settings.delivery == "kubernetes" and not settings.gitops.repo_url:
+    if not settings.gitops.repo_url:
         yield Problem("gitRepoUrl", "not set: this repository, as Argo CD reaches it")
+    for section in ("server", "admin"):
+        if not isinstance(settings.base.get(section) or {}, dict):
+            yield Problem("baseFile", f"{section} is no mapping: write {section}: {{…}}, or take it away")
+    admin = settings.base.get("admin")
+    for key in ("metrics", "metricsToken"):
+        if isinstance(admin, dict) and key in admin:
+            message = f"says admin.{key}: take it away; in a cluster the chart's port and the Secret that it makes "
+            yield Problem("baseFile", message + "are where Prometheus reads the router's metrics")

@@ -51,8 +51,8 @@ def _merged(chosen: RouterSettings, clouds: list[Stack]) -> str:
     base = chosen.base
     if chosen.delivery == "kubernetes":
         # Elsewhere the router keeps to loopback, behind a proxy of its own machine.
-        server = {"host": "0.0.0.0", **base.get("server", {})}  # noqa: S104 - in a pod
-        admin = {"metrics": "0.0.0.0:9464", "metricsToken": "${METRICS_TOKEN}", **base.get("admin", {})}
+        server = {"host": "0.0.0.0", **(base.get("server") or {})}  # noqa: S104 - in a pod
+        admin = {**(base.get("admin") or {}), "metrics": "0.0.0.0:9464", "metricsToken": "${METRICS_TOKEN}"}
         base = {**base, "server": server, "admin": admin}
     config = merging.merged(base, [cloud.fragment for cloud in clouds], schema)
     return merging.text(config, [cloud.cloud for cloud in clouds])

@@ -97,6 +97,53 @@ def test_on_kubernetes_the_chosen_cluster_gets_config_keys_and_application(keys:
     assert provider.inputs["kubeconfig"] == programs.as_shipped("gcp", "dev").stack_outputs["kubeconfig"]
 
 
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """Another base file beside the program's own."""
+    path = programs.INFRA / "router" / "test-base.yaml"
+    yield path
+    path.unlink()
+
+
+def with_admin(base: Path, admin: Any) -> str:
+    own = yaml.safe_load((programs.INFRA / "router" / "base.yaml").read_text())
+    base.write_text(yaml.safe_dump({**own, "admin": admin}))
+    return base.name
+
+
+@pytest.mark.parametrize(
+    ("admin", "told"),
+    [
+        ({"metricsToken": "file:/own"}, ["admin.metricsToken"]),
+        ({"metrics": "0.0.0.0:9000"}, ["admin.metrics"]),
+        ({"metrics": None, "metricsToken": "${METRICS_TOKEN}"}, ["admin.metrics", "admin.metricsToken"]),
+    ],
+)
+def test_on_kubernetes_metrics_are_where_the_chart_has_them(
+    keys: Path, base: Path, admin: dict[str, Any], told: list[str]
+) -> None:
+    file = with_admin(base, admin)
+    with pytest.raises(pulumi.RunError) as caught:
+        run(deliver="kubernetes", onCloud="gcp", keysFile=keys.name, baseFile=file, **DELIVERY)
+    lines = [line for line in str(caught.value).splitlines() if "baseFile" in line]
+    assert [line.split(" says ")[1].split(":")[0] for line in lines] == told
+    assert all("take it away; in a cluster the chart's port and the Secret" in line for line in lines)
+    outputs = run(deliver="vm", keysFile=keys.name, baseFile=file, **DELIVERY).stack_outputs
+    assert yaml.safe_load(outputs["routerConfig"])["admin"] == admin, "elsewhere they are the operator's"
+
+
+def test_on_kubernetes_other_keys_of_admin_stay(keys: Path, base: Path) -> None:
+    def config(admin: Any) -> Any:
+        chosen = {"deliver": "kubernetes", "onCloud": "gcp", "keysFile": keys.name, **DELIVERY}
+        return yaml.safe_load(run(**chosen, baseFile=with_admin(base, admin)).stack_outputs["routerConfig"])["admin"]
+
+    charts = {"metrics": "0.0.0.0:9464", "metricsToken": "${METRICS_TOKEN}"}
+    assert config({"port": 9092}) == {"port": 9092, **charts}
+    assert config(None) == charts
+    with pytest.raises(pulumi.RunError, match="baseFile: admin is no mapping: write admin: "):
+        config("9092")
+
+
 def test_a_machine_gets_a_document_that_is_secret(keys: Path) -> None:
     recorded = run(deliver="vm", keysFile=keys.name, **DELIVERY)
     assert recorded.secret_stack_outputs == {"gateKeys", "cloudInit"}
