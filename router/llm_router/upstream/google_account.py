@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from ..errors import AttemptFailed, ConfigError, ConnectFailed, Problem, RouterFull, UpstreamRefused
 from .client import Headers
 from .descriptors import out_of_descriptors
+from .google_transport import transport
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-TIMEOUT_S = 10.0
 
 _BROKEN = (OSError, ValueError, AttributeError, TypeError, OverflowError)
 """What google-auth lets through of files and answers that it cannot read, or that are other JSON than it expects."""
@@ -35,14 +34,13 @@ class GoogleAccount:
     def __init__(self, file: str | None, path: str) -> None:
         try:
             import google.auth.exceptions
-            import google.auth.transport.requests
             import google.oauth2.service_account
-            import requests
+
+            transport()
         except ImportError as error:
             message = "vertex needs google-auth: install the extra gcp"
             raise ConfigError([Problem(path, message)]) from error
         self._google: Any = google.auth
-        self._session = requests.Session
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="google-account")
         self._renewal: asyncio.Task[None] | None = None
         self._held: Any = None
@@ -90,10 +88,7 @@ class GoogleAccount:
         return UpstreamRefused(401, "invalid_api_key", f"no access token was given: {error}")
 
     def _ask(self) -> None:
-        session = self._session()
-        session.trust_env = False  # no proxy of the environment, no .netrc
-        session.max_redirects = 0  # what proves who is asking is for nobody else
-        request = partial(self._google.transport.requests.Request(session), timeout=TIMEOUT_S)
+        request = transport()
         if self._held is None:
             self._held, _ = self._google.default(scopes=[SCOPE], request=request)
         self._held.refresh(request)

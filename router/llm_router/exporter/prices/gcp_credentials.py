@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ConfigError, Problem
+from ...upstream.google_transport import transport
 from .base import PriceUnknown
 
 SCOPE = "https://www.googleapis.com/auth/cloud-billing.readonly"
@@ -18,7 +19,8 @@ class DefaultCredentials:
     def __init__(self) -> None:
         try:
             import google.auth.exceptions
-            import google.auth.transport.requests
+
+            transport()
         except ImportError as error:
             message = "give an apiKey, or install google-auth: pip install 'multicloud-llm-router[gcp]'"
             raise ConfigError([Problem("price.live", message)]) from error
@@ -31,9 +33,9 @@ class DefaultCredentials:
     def _headers(self) -> Mapping[str, str]:
         try:
             if self._found is None:
-                self._found, _ = self._google.default(scopes=[SCOPE])
+                self._found, _ = self._google.default(scopes=[SCOPE], request=transport())
             if not self._found.valid:
-                self._found.refresh(self._google.transport.requests.Request())
+                self._found.refresh(transport())
         except self._google.exceptions.GoogleAuthError as error:
             raise PriceUnknown(f"no Google credentials (give price.live.apiKey, or an account): {error}") from error
         headers: dict[str, str] = {}

@@ -11,12 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from llm_router.errors import ConfigError
 from llm_router.exporter.prices.base import PriceUnknown
 from llm_router.exporter.prices.gcp_billing import GcpBilling
 from llm_router.exporter.prices.gcp_credentials import DefaultCredentials
+from tests.router.edge import served
 from tests.router.exporter.prices.conftest import Stage
 from tests.router.exporter.prices.standins import NOW, GcpBillingApi
 
@@ -80,6 +81,27 @@ def test_a_key_file_that_is_not_there_is_no_price(stage: Stage, key_file: Path) 
     key_file.unlink()
     with pytest.raises(PriceUnknown, match="no Google credentials"):
         stage.asked(WithTokens(), of)
+
+
+def test_neither_a_proxy_of_the_environment_nor_a_redirect_gets_what_proves_who_asks(
+    stage: Stage, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Elsewhere(WithTokens):
+        def answer(self, request: Request, body: bytes) -> Response:
+            asked.append(str(request.url))
+            return super().answer(request, body)
+
+    with served(Elsewhere()) as (host, port):
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", f"http://{host}:{port}")
+        assert stage.asked(WithTokens(), of) == pytest.approx(0.539999)
+        api = WithTokens(faults=[RedirectResponse(f"http://{host}:{port}/token", 307)])
+        with pytest.raises(PriceUnknown, match="no Google credentials"):
+            stage.asked(api, of)
+    assert asked == []
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
