@@ -154,7 +154,7 @@ class ProviderModel(Base):
 
 
 class ProviderLatency(Base):
-    """What to expect until it has been measured."""
+    """How fast a simulation has it answer; no request is decided by it."""
 
     time_to_first_token: Duration | None = None
     tokens_per_second: Positive | None = None
