@@ -16,6 +16,7 @@ _RETRY_CODES: Mapping[str, tuple[int, ...]] = {"server_error": (500, 502, 503, 5
 _ALWAYS_RETRIED = ("timeout", "connection_error")
 _HEALTH_TIMEOUT_S = 5.0
 _SUSPICIOUS_USD_PER_TOKEN = 1e-4
+_VERTEX = "there is no word for the project that vertex needs: set enabled: false, or use the native dialect"
 
 
 class _Owner(NamedTuple):
@@ -96,11 +97,16 @@ def _cluster(cluster: keys.StaticCluster, at: Place, notes: Notes) -> Told:
 
 
 def _provider(provider: keys.Provider, at: Place, notes: Notes) -> Told:
+    kind = at.says(provider_type(provider.type, provider.endpoint), "type")
+    enabled = at("enabled")
+    if kind.value == "vertex" and provider.enabled:
+        notes.refuse(kind.path, _VERTEX)
+        enabled = at.says(False, "type")  # so that nothing more is said of it
     return at.says(
         {
             "name": at("name"),
-            "type": at.says(provider_type(provider.type, provider.endpoint), "type"),
-            "enabled": at("enabled"),
+            "type": kind,
+            "enabled": enabled,
             "apiKey": _credential(at, notes),
             "baseUrl": at("endpoint"),
             "models": _models(provider, at),

@@ -180,3 +180,12 @@ def test_a_redis_url_is_taken_as_it_is() -> None:
         "model: openai/m, api_key: k", "router_settings: {redis_url: 'rediss://u:p@redis.example.com/1'}\n"
     ).state
     assert state == StateStore(backend="redis", url=Secret("rediss://u:p@redis.example.com/1"))
+
+
+def test_azure_and_vertex_load_like_the_others() -> None:
+    params = "model: azure/mine, api_base: https://x.openai.azure.com, api_key: os.environ/OPENAI_API_KEY"
+    (azure,) = one(params).external_providers
+    assert (azure.type, azure.deployments) == ("azure", {"mine": "mine"})
+    params = "model: vertex_ai/gemini-2.5-flash, vertex_project: project-1, vertex_location: us-central1"
+    (vertex,) = one(params).external_providers
+    assert (vertex.type, vertex.project_id, vertex.location) == ("vertex", "project-1", "us-central1")

@@ -179,3 +179,15 @@ def test_failover_goes_by_priority_then_by_the_list_of_routing(routing: str, ord
     )
     loaded = parse(f"{text}  routing:\n    strategy: failover\n    {routing}\n", env=ENV)
     assert answering(loaded, "m") == order
+
+
+def test_azure_and_vertex_load_like_the_others() -> None:
+    azure, vertex = config("""
+ai_gateway:
+  providers:
+    - {name: az, type: azure_openai, api_key: "${OPENAI_API_KEY}", endpoint: "https://x.openai.azure.com", models: [m],
+       api_version: "2024-10-21", deployments: {m: mine}}
+    - {name: vx, type: vertex, project_id: project-1, location: us-central1, models: [g]}
+""").external_providers
+    assert (azure.type, azure.api_version, azure.deployments) == ("azure", "2024-10-21", {"m": "mine"})
+    assert (vertex.type, vertex.project_id, vertex.location) == ("vertex", "project-1", "us-central1")

@@ -7,7 +7,7 @@ import pytest
 from llm_router.config.load import Loaded, parse
 from llm_router.config.scalars import Seconds
 from llm_router.config.schema import Cluster, Config, Provider, Rule
-from llm_router.errors import NoTarget
+from llm_router.errors import ConfigError, NoTarget
 from tests.router.config.dialects.decisions import answering, decision
 from tests.router.config.dialects.files import ENV, FILES, load_available
 
@@ -261,3 +261,20 @@ discovery: {template: {authType: bearer, apiKey: "${EDGE_KEY}"}, consul: {servic
     assert (found.method, found.refresh_interval, found.template.api_key) == ("consul", Seconds(45), ENV["EDGE_KEY"])
     assert found.consul is not None
     assert found.consul.service == "llm"
+
+
+def providers(*more: str) -> tuple[Provider, ...]:
+    listed = "".join(f"    - {{name: p{i}, models: [m], {one}}}\n" for i, one in enumerate(more))
+    return config(f"inter_cluster_routing:\n  providers:\n{listed}").external_providers
+
+
+def test_azure_loads_and_vertex_only_where_nobody_asks_it() -> None:
+    own = 'type: azure, endpoint: "https://x.openai.azure.com", authentication: {type: bearer, token: "${EDGE_KEY}"}'
+    azure, off = providers(own, "type: vertex, location: us-central1, enabled: false")
+    assert (azure.type, azure.enabled, azure.base_url) == ("azure", True, "https://x.openai.azure.com")
+    assert (off.type, off.region) == ("vertex", "us-central1")
+    with pytest.raises(ConfigError) as caught:
+        providers(own, "type: vertex, location: us-central1")
+    (problem,) = caught.value.problems
+    assert problem.path == "inter_cluster_routing.providers[1].type"
+    assert problem.message.startswith("there is no word for the project that vertex needs: set enabled: false")
