@@ -28,6 +28,7 @@ URL = "https://cloudbilling.googleapis.com/v1/"
 SOURCE = "gcp billing catalog"
 _COMPUTE_ENGINE = "services/6F81-5844-456A/skus"
 _PAGE_SIZE, _MAX_PAGES = 5000, 100
+_TIMEOUT = httpx.Timeout(20, connect=5)
 #: Of a machine type's first word, in the descriptions of what it is billed by.
 _FAMILIES = {"n1": "N1 Predefined", "n2": "N2", "e2": "E2", "c3": "C3"}
 _ADVICE = {
@@ -114,7 +115,7 @@ def listed(region: str, *, url: str, token: str, project: str) -> Sequence[Sku]:
     """All that Compute Engine bills in the region; ``project``'s quota counts the questions. Raises ``LiveError``."""
     headers = {"authorization": f"Bearer {token}", "x-goog-user-project": project}
     try:
-        with httpx.Client(base_url=url, headers=headers, timeout=20, follow_redirects=False) as client:
+        with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, follow_redirects=False) as client:
             return [sku for sku in _skus(client) if region in sku.service_regions]
     except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError, RecursionError) as error:
         raise LiveError(f"Google's price list cannot be read ({error})") from error
