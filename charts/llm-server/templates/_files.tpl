@@ -18,7 +18,7 @@ gate.yaml: |
   {{- end }}
   maxBody: {{ .Values.gate.maxBody }}
   # Before it the endpoints are told, after it the server ends.
-  drainTimeout: {{ max 1 (sub (int64 .Values.terminationGracePeriodSeconds) (add 3 (int64 .Values.drain.endpointSeconds))) }}s
+  drainTimeout: {{ sub (int64 .Values.terminationGracePeriodSeconds) (add 3 (int64 .Values.drain.endpointSeconds)) }}s
   {{- if .Values.exporter.enabled }}
   statusUrl: http://127.0.0.1:9402/cluster/status
   {{- end }}

@@ -9,7 +9,9 @@ import helm_python as helm
 import pytest
 
 from tests.charts.helm import render
-from tests.charts.pools import MINIMAL
+from tests.charts.pools import BESIDE, MINIMAL
+
+TLS = {"enabled": True, "secretName": "gate-tls"}
 
 
 def wrong(path: str, value: Any) -> dict[str, Any]:
@@ -85,6 +87,33 @@ def test_what_nobody_can_guess_must_be_said(path: str) -> None:
 def test_an_exporter_in_the_pod_must_be_told_what_a_node_costs() -> None:
     with pytest.raises(helm.HelmValuesError, match="price"):
         render("llm-server", MINIMAL, {"exporter": {"enabled": True}})
+
+
+SHARED = {"mode": "shared", "existingClaim": "weights"}
+
+
+@pytest.mark.parametrize(
+    ("values", "word", "changed"),
+    [
+        ({"gate": {"tls": {"clientCertificates": True}}}, "nobody would be asked", {"gate": {"tls": TLS}}),
+        ({"gate": {"tls": {"certificate": {"enabled": True}}}}, "would not use it", {"gate": {"tls": TLS}}),
+        (
+            {"ingress": {"enabled": True, "className": "traefik", "clientCaSecret": "llm/ca"}},
+            "only nginx",
+            {"ingress": {"className": "nginx"}},
+        ),
+        ({"delivery": {"cache": {"existingClaim": "weights"}}}, "not be mounted", {"delivery": {"cache": SHARED}}),
+        ({"replicas": 2, **BESIDE}, "its own pod", {"replicas": 1}),
+        ({"autoscaling": {"mode": "keda"}, **BESIDE}, "its own pod", {"autoscaling": {"mode": "none"}}),
+        ({"drain": {"endpointSeconds": 107}}, "leaves nothing", {"drain": {"endpointSeconds": 106}}),
+    ],
+)
+def test_values_that_would_do_nothing_beside_others_are_refused(
+    values: dict[str, Any], word: str, changed: dict[str, Any]
+) -> None:
+    with pytest.raises(helm.HelmError, match=word):
+        render("llm-server", MINIMAL, values)
+    render("llm-server", MINIMAL, values, changed)
 
 
 def test_the_schema_allows_nothing_further_anywhere() -> None:
