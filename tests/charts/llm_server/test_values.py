@@ -84,9 +84,10 @@ def test_what_nobody_can_guess_must_be_said(path: str) -> None:
         render("llm-server", MINIMAL, wrong(path, None))
 
 
-def test_an_exporter_in_the_pod_must_be_told_what_a_node_costs() -> None:
+@pytest.mark.parametrize("price", [{}, {"cloud": "aws"}, {"usdPerHour": 1, "usdPerHr": 2}, {"usdPerHour": 0}])
+def test_an_exporter_in_the_pod_must_be_told_what_a_node_costs(price: dict[str, Any]) -> None:
     with pytest.raises(helm.HelmValuesError, match="price"):
-        render("llm-server", MINIMAL, {"exporter": {"enabled": True}})
+        render("llm-server", MINIMAL, {"exporter": {"enabled": True, "price": price}})
 
 
 SHARED = {"mode": "shared", "existingClaim": "weights"}
@@ -120,7 +121,7 @@ def test_the_schema_allows_nothing_further_anywhere() -> None:
     """Each mapping with known keys refuses an unknown one."""
     known = helm.Chart.load("charts/llm-server").schema
     assert known is not None
-    open_to_all = {"global", "exporter.price", "definitions.model.pools[]"}
+    open_to_all = {"global", "definitions.model.pools[]"}
 
     def walk(node: Any, path: str) -> Iterator[str]:
         if isinstance(node, dict):
