@@ -9,6 +9,10 @@
 {{- if and $ingress.enabled $ingress.clientCaSecret (ne $ingress.className "nginx") -}}
 {{- fail "ingress.clientCaSecret: only nginx is told of it: with another className say it in ingress.annotations, in that controller's terms" -}}
 {{- end -}}
+{{- $uri := (include "llm-server.model" . | fromJson).file.uri | default "" -}}
+{{- if and (eq .Values.delivery.source "download") (not (hasPrefix "https://" $uri)) -}}
+{{- fail (printf "delivery.source: download takes https:// alone, and the model is at %s: take image, with delivery.image" $uri) -}}
+{{- end -}}
 {{- $cache := .Values.delivery.cache -}}
 {{- if and $cache.existingClaim (not (and (eq .Values.delivery.source "download") (eq $cache.mode "shared"))) -}}
 {{- fail "delivery.cache.existingClaim: it would not be mounted: it is for delivery.source download with cache.mode shared; for a volume that has the model take delivery.source claim" -}}

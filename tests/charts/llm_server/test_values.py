@@ -90,6 +90,14 @@ def test_an_exporter_in_the_pod_must_be_told_what_a_node_costs(price: dict[str, 
         render("llm-server", MINIMAL, {"exporter": {"enabled": True, "price": price}})
 
 
+IMAGE = {"source": "image", "image": {"reference": f"r.example.com/m@sha256:{'cd' * 32}", "file": "tiny.gguf"}}
+ELSEWHERE = {
+    "name": "tiny",
+    "file": {"uri": "oci://r.example.com/m", "sha256": "ef" * 32, "sizeBytes": 1000},
+    "contextLength": 2048,
+    "kvBytesPerToken": 1000,
+    "pools": [{"pool": "cpu", "slots": 1, "contextPerSlot": 512}],
+}
 SHARED = {"mode": "shared", "existingClaim": "weights"}
 
 
@@ -104,6 +112,7 @@ SHARED = {"mode": "shared", "existingClaim": "weights"}
             {"ingress": {"className": "nginx"}},
         ),
         ({"delivery": {"cache": {"existingClaim": "weights"}}}, "not be mounted", {"delivery": {"cache": SHARED}}),
+        ({"model": {"custom": ELSEWHERE}}, "https:// alone", {"delivery": IMAGE}),
         ({"replicas": 2, **BESIDE}, "its own pod", {"replicas": 1}),
         ({"autoscaling": {"mode": "keda"}, **BESIDE}, "its own pod", {"autoscaling": {"mode": "none"}}),
         ({"drain": {"endpointSeconds": 107}}, "leaves nothing", {"drain": {"endpointSeconds": 106}}),
