@@ -83,6 +83,16 @@ def test_what_a_price_may_be_told_by_is_what_the_program_knows() -> None:
         assert set(price["openCost"]["properties"]) == {each.encode_name for each in fields(OpenCostConfig)}
 
 
+def test_a_price_may_need_a_variable_that_a_secret_has() -> None:
+    def environment(*values: dict[str, Any]) -> Any:
+        spec = pod_spec(rendered(both(), *values).of("Deployment")[0])
+        assert spec is not None
+        return containers(spec)["exporter"].get("envFrom")
+
+    assert environment() is None
+    assert environment({"environmentSecret": "prices"}) == [{"secretRef": {"name": "prices"}}]
+
+
 def test_pools_of_one_name_are_refused() -> None:
     pools = [exported("aws", "cpu") | {"name": name} for name in ("aws.cpu", "aws-cpu")]
     with pytest.raises(helm.HelmError, match=r"aws\.cpu and aws-cpu would both be called exporter-aws-cpu"):
