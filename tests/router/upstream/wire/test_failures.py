@@ -174,6 +174,29 @@ CASES = [
     ("llama.cpp", 500, llama(500, "failed to decode", "server_error"), (500, "server_error")),
     (
         "llama.cpp",
+        500,
+        llama(
+            500,
+            "Failed to parse messages: [json.exception.type_error.302] type must be string, but is number",
+            "server_error",
+        ),
+        INVALID,
+    ),
+    ("llama.cpp", 500, llama(500, "Failed to parse tools: Missing tool type: 5; tools = [5]", "server_error"), INVALID),
+    (
+        "llama.cpp",
+        500,
+        llama(500, "While executing …\nJinja Exception: Conversation roles must alternate", "server_error"),
+        INVALID,
+    ),
+    (
+        "llama.cpp",
+        500,
+        llama(500, "Failed to parse input at pos 0: <tool_call>", "server_error"),
+        (500, "server_error"),
+    ),
+    (
+        "llama.cpp",
         501,
         llama(501, "This server does not support embeddings", "not_supported_error"),
         (501, "server_error"),
