@@ -1,4 +1,4 @@
-"""A request of a wrong form is its caller's fault: however often it is sent, no breaker of a llama.cpp cluster opens."""
+"""A request of a wrong form is its caller's fault: however often it is sent, it opens no breaker of a cluster."""
 
 from __future__ import annotations
 
