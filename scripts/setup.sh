@@ -6,7 +6,7 @@ set -euo pipefail
 missing=0
 
 # line MARK NAME TEXT
-line() { printf '%-4s %-10s %s\n' "$1" "$2" "$3"; }
+line() { printf '%-4s %-22s %s\n' "$1" "$2" "$3"; }
 
 version_of() { "$@" 2>/dev/null | head -n 1 | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1 || true; }
 
@@ -58,6 +58,11 @@ later docker "the router's image" "https://docs.docker.com/engine/install/"
 later kubectl "the clusters" "https://kubernetes.io/docs/tasks/tools/"
 later helm "the charts" "https://helm.sh/docs/intro/install/"
 later pulumi "the infrastructure programs" "https://www.pulumi.com/docs/install/"
+later aws "AWS" "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+later gcloud "Google Cloud" "https://cloud.google.com/sdk/docs/install"
+later gke-gcloud-auth-plugin "Google Cloud's clusters" "gcloud components install gke-gcloud-auth-plugin"
+later az "Azure" "https://learn.microsoft.com/cli/azure/install-azure-cli"
+later kubelogin "Azure's clusters" "az aks install-cli"
 
 echo
 if [ "$missing" = 0 ]; then

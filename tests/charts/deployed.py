@@ -55,7 +55,15 @@ ROUTER: dict[str, Any] = {
 ROUTER_WITH_ALL: dict[str, Any] = {
     "image": ROUTER_IMAGE,
     "host": "llm.example.com",
-    "config": {"server": {"port": 8080}, "admin": {"metricsToken": "${METRICS_TOKEN}"}, "clusters": []},
+    "config": {
+        "server": {
+            "host": "0.0.0.0",  # noqa: S104 - in a pod
+            "port": 8080,
+            "tls": {"certFile": "/etc/llm-router-tls/tls.crt", "keyFile": "/etc/llm-router-tls/tls.key"},
+        },
+        "admin": {"metrics": "0.0.0.0:9464", "metricsToken": "${METRICS_TOKEN}"},
+        "clusters": [],
+    },
     "keysSecret": "llm-router-keys",
     "autoscaling": {"enabled": True},
     "redis": {"secretName": "redis"},

@@ -22,6 +22,8 @@ FROM_ELSEWHERE = frozenset(
         "kube_pod_init_container_resource_requests",
         "kube_node_spec_taint",
         "kube_node_status_condition",
+        "kube_node_spec_unschedulable",
+        "kube_node_labels",
         "certmanager_certificate_expiration_timestamp_seconds",
     }
 )

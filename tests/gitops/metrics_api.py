@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ class Figures:
 
 
 @contextmanager
-def running_metrics(plane: ControlPlane) -> Iterator[Figures]:
+def running_metrics(plane: ControlPlane, groups: tuple[str, ...] = (RESOURCE, EXTERNAL)) -> Iterator[Figures]:
     figures = Figures(plane)
 
     class Handler(BaseHTTPRequestHandler):
@@ -87,7 +87,7 @@ def running_metrics(plane: ControlPlane) -> Iterator[Figures]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
-            with registered(plane, server.server_address[1], list(_KINDS)):
+            with registered(plane, server.server_address[1], groups):
                 yield figures
         finally:
             server.shutdown()
@@ -95,7 +95,7 @@ def running_metrics(plane: ControlPlane) -> Iterator[Figures]:
 
 
 @contextmanager
-def registered(plane: ControlPlane, port: int, groups: list[str]) -> Iterator[None]:
+def registered(plane: ControlPlane, port: int, groups: Sequence[str]) -> Iterator[None]:
     """The API server passes requests for these groups on to ``https://localhost:port``: to a Service that is a name."""
     where = {"name": "metrics", "namespace": "kube-system"}
     service = {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": port}]}

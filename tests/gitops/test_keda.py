@@ -21,6 +21,7 @@ import yaml
 from llm_infra.clouds import CLOUDS
 from tests.gitops.control_plane import ControlPlane, Object
 from tests.gitops.keda import Keda, running_keda
+from tests.gitops.metrics_api import RESOURCE, running_metrics
 from tests.gitops.prometheus import Prometheus, running_prometheus
 from tests.gitops.test_charts import NAMESPACE, installed, of, ready_addresses, running
 from tests.router.ports import free_port
@@ -39,12 +40,15 @@ WANTED = 'max(llm_router_pool_wanted{pool="%s"})'
 
 @dataclass
 class Replica:
-    """A stand-in of another replica of the router, whose wishes a test says; by pool."""
+    """A stand-in of another replica of the router, whose wishes a test says, and of exporters; by pool."""
 
     wanted: dict[str, int] = field(default_factory=dict)
+    queued: dict[str, int] = field(default_factory=dict)
 
     def metrics(self) -> bytes:
-        return "".join(f'llm_router_pool_wanted{{pool="{p}"}} {n}\n' for p, n in self.wanted.items()).encode()
+        said = {"llm_router_pool_wanted": self.wanted, "llm_cluster_queue_depth": self.queued}
+        lines = [f'{name}{{pool="{pool}"}} {n}\n' for name, pools in said.items() for pool, n in pools.items()]
+        return "".join(lines).encode()
 
 
 @dataclass
@@ -219,6 +223,26 @@ def test_a_second_node_is_wanted_and_not_any_more(plane: ControlPlane, keda: Ked
         wishes.replica.wanted["aws"] = 2
         plane.wait("a second one", lambda: running(plane, selector, 2))
         wishes.replica.wanted["aws"] = 1
+        plane.wait("one again", lambda: running(plane, selector, 1))
+
+
+def test_a_pool_that_always_runs_follows_queue_and_cpu_also_where_no_router_says_anything(
+    plane: ControlPlane, keda: Keda, wishes: Wishes
+) -> None:
+    """As the overlays have it for CPU pools. A wish that is missing takes nothing from what load says, either way."""
+    wishes.replica.queued["crowded"] = 0
+    always = scaling(wishes, minReplicas=1, queueDepth=2, cpuUtilisation=80)
+    values = of("azure", "cpu", pool={"name": "crowded"}, autoscaling=always, resources=SMALL)
+    with running_metrics(plane, (RESOURCE,)) as figures, installed(plane, "crowded", values) as selector:
+        figures.cpu = {"llama": "20m", "gate": "500m"}
+        plane.wait("the first", lambda: running(plane, selector))
+        wishes.replica.queued["crowded"] = 4
+        plane.wait("a second one for those that wait", lambda: running(plane, selector, 2))
+        wishes.replica.queued["crowded"] = 0
+        plane.wait("one again", lambda: running(plane, selector, 1))
+        figures.cpu = {"llama": "150m", "gate": "5m"}
+        plane.wait("a second one for a busy server", lambda: running(plane, selector, 2))
+        figures.cpu = {"llama": "20m", "gate": "5m"}
         plane.wait("one again", lambda: running(plane, selector, 1))
 
 

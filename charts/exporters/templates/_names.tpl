@@ -24,7 +24,7 @@ capabilities: {drop: [ALL]}
 {{- define "exporters.file" -}}
 {{- $root := index . 0 -}}
 {{- $pool := index . 1 -}}
-pool: {{ $pool.name }}
+pool: {{ $pool.name | quote }}
 listen: 127.0.0.1:9402
 metrics: 0.0.0.0:9400
 {{- if $root.Values.monitoring.token.secretName }}

@@ -1,6 +1,7 @@
 """Asks a pool for one token as the router would, signed; exit code 1 where it does not answer.
 
-The environment says whom: ENDPOINT, AUTHORITY, TARGET, MODEL, KEY_ID, KEY; TLS_DIR holds tls.crt, tls.key and ca.crt.
+The environment says whom: ENDPOINT, AUTHORITY, TARGET, MODEL, KEY_ID, KEY. TLS_DIR may hold ca.crt, for who has a
+certificate of a CA of its own, and tls.crt with tls.key, to show.
 """
 
 import json
@@ -9,6 +10,7 @@ import ssl
 import sys
 import time
 import uuid
+from pathlib import Path
 
 import httpx
 
@@ -17,12 +19,12 @@ from llm_router.upstream.signing import Signer
 PATH = "/v1/chat/completions"
 
 
-def trust() -> ssl.SSLContext | bool:
-    folder = os.environ.get("TLS_DIR")
-    if folder is None:
-        return True
-    context = ssl.create_default_context(cafile=f"{folder}/ca.crt")
-    context.load_cert_chain(f"{folder}/tls.crt", f"{folder}/tls.key")
+def trust() -> ssl.SSLContext:
+    folder = Path(os.environ.get("TLS_DIR", "/nowhere"))
+    authority, certificate = folder / "ca.crt", folder / "tls.crt"
+    context = ssl.create_default_context(cafile=authority if authority.exists() else None)
+    if certificate.exists():
+        context.load_cert_chain(certificate, folder / "tls.key")
     return context
 
 

@@ -8,7 +8,7 @@ gate.yaml: |
   metricsToken: "${METRICS_TOKEN}"
   {{- end }}
   upstream: http://127.0.0.1:8081
-  target: {{ .Values.pool.name }}
+  target: {{ .Values.pool.name | quote }}
   authority: {{ .Values.host }}
   keys:
     - {id: "${GATE_KEY_ID}", secret: "${GATE_KEY}"}
@@ -18,7 +18,7 @@ gate.yaml: |
   {{- end }}
   maxBody: {{ .Values.gate.maxBody }}
   # Before it the endpoints are told, after it the server ends.
-  drainTimeout: {{ max 1 (sub (int64 .Values.terminationGracePeriodSeconds) (add 3 (int64 .Values.drain.endpointSeconds))) }}s
+  drainTimeout: {{ sub (int64 .Values.terminationGracePeriodSeconds) (add 3 (int64 .Values.drain.endpointSeconds)) }}s
   {{- if .Values.exporter.enabled }}
   statusUrl: http://127.0.0.1:9402/cluster/status
   {{- end }}
@@ -32,7 +32,7 @@ gate.yaml: |
   {{- end }}
 {{- if .Values.exporter.enabled }}
 exporter.yaml: |
-  pool: {{ .Values.pool.name }}
+  pool: {{ .Values.pool.name | quote }}
   listen: 127.0.0.1:9402
   upstreams: [{url: "http://127.0.0.1:8081"}]
   overheadFactor: {{ .Values.exporter.overheadFactor }}

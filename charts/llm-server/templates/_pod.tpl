@@ -4,29 +4,20 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Arguments of llama-server, one a line. */}}
+{{/* Arguments of llama-server, as JSON. It takes a value as an argument of its own, never behind an equals sign. */}}
 {{- define "llm-server.arguments" -}}
 {{- $model := include "llm-server.model" . | fromJson -}}
 {{- $load := include "llm-server.load" . | fromJson -}}
-- --model={{ include "llm-server.weights" . }}
-- --alias={{ $model.name }}
-- --host=127.0.0.1
-- --port=8081
-- --parallel={{ $load.slots }}
-- --ctx-size={{ mul $load.slots $load.context }}
-- --metrics
-- --no-slots
-- --no-webui
-- --cache-ram={{ int64 .Values.server.cacheRamMiB }}
+{{- $arguments := list "--model" (include "llm-server.weights" .) "--alias" $model.name "--host" "127.0.0.1" "--port" "8081" -}}
+{{- $arguments = concat $arguments (list "--parallel" (toString $load.slots) "--ctx-size" (mul $load.slots $load.context | toString)) -}}
+{{- $arguments = concat $arguments (list "--metrics" "--no-slots" "--no-webui" "--cache-ram" (int64 .Values.server.cacheRamMiB | toString)) -}}
 {{- if ne (include "llm-server.gpus" .) "0" }}
-- --n-gpu-layers={{ int64 .Values.server.gpuLayers }}
+{{- $arguments = concat $arguments (list "--n-gpu-layers" (int64 .Values.server.gpuLayers | toString)) -}}
 {{- end }}
 {{- with .Values.server.threads }}
-- --threads={{ int64 . }}
+{{- $arguments = concat $arguments (list "--threads" (int64 . | toString)) -}}
 {{- end }}
-{{- range .Values.server.extraArgs }}
-- {{ . | quote }}
-{{- end }}
+{{- concat $arguments .Values.server.extraArgs | toJson -}}
 {{- end -}}
 
 {{- define "llm-server.resources" -}}
@@ -95,7 +86,7 @@ initContainers:
   - name: llama
     restartPolicy: Always
     image: {{ include "llm-server.image" $server }}
-    args: {{- include "llm-server.arguments" . | nindent 6 }}
+    args: {{ include "llm-server.arguments" . }}
     securityContext: {{- include "llm-server.security" . | nindent 6 }}
     resources: {{- include "llm-server.resources" . | nindent 6 }}
     # On loopback, where no probe from outside the pod arrives.

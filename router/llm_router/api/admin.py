@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -14,10 +15,11 @@ from starlette.routing import Route
 from ..config.masked import masked
 from ..config.moments import iso
 from ..errors import ClientError, ConfigError
-from ..execution.generation import Generation
+from ..execution.generation import KEPT_DECISIONS, Generation
 from ..model import View
 from ..routing.explain import as_json
 from ..signals.watch import Watch
+from .asked import asked_limit
 from .ledger import ledger_routes
 from .limits import limit_routes
 from .metrics import metrics_route, own_metrics
@@ -26,8 +28,9 @@ Reload = Callable[[], Awaitable[None]]
 
 
 def admin_routes(generation: Callable[[], Generation], reload: Reload) -> list[Route]:
-    async def decisions(_request: Request) -> Response:
-        recent = reversed(generation().decisions)
+    async def decisions(request: Request) -> Response:
+        limit = asked_limit(request, KEPT_DECISIONS)
+        recent = islice(reversed(generation().decisions), limit)
         return JSONResponse(
             [
                 {"request_id": d.request_id, "at": iso(d.at_unix), **as_json(d.decision), "woken": list(d.woken)}

@@ -17,13 +17,15 @@ from ..pricing.records import Record
 from ..pricing.savings import CHEAPEST, Query, Tallies, report
 from ..pricing.savings_query import query_of
 from ..state.ledger.store import StoreUnavailable
+from .asked import asked, asked_limit
 
 SHOWN_RECORDS = 200
 
 
 def ledger_routes(generation: Callable[[], Generation]) -> list[Route]:
-    async def requests(_request: Request) -> Response:
-        return JSONResponse([_record(record) for record in generation().ledger.recent(SHOWN_RECORDS)])
+    async def requests(request: Request) -> Response:
+        limit = asked_limit(request, SHOWN_RECORDS)
+        return JSONResponse([_record(record) for record in generation().ledger.recent(limit)])
 
     async def savings(request: Request) -> Response:
         current = generation()
@@ -55,10 +57,7 @@ def ledger_routes(generation: Callable[[], Generation]) -> list[Route]:
 
 def asked_query(request: Request, now: float) -> Query:
     """``now`` is a Unix time. Raises ``ClientError``."""
-    given = request.query_params
-    unknown = sorted(given.keys() - {"since", "until", "by"})
-    if unknown:
-        raise ClientError(400, "invalid_request_error", f"There is no {unknown[0]!r}: since, until and by are.")
+    given = asked(request, "since", "until", "by")
     try:
         return query_of(since=given.get("since"), until=given.get("until"), by=given.get("by"), now=now)
     except ValueError as error:

@@ -27,7 +27,7 @@ _optional_config = click.option(
 
 @click.group()
 def prices() -> None:
-    """List prices of external models: show, check, compare."""
+    """List prices of external models: list, check, diff."""
 
 
 @prices.command("list")

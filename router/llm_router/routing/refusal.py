@@ -138,8 +138,13 @@ def _not_compliant(broken: Sequence[Rejection], rejected: Sequence[Rejection]) -
 
 def _never(views: Sequence[View], covered: Sequence[Rejection], rejected: Sequence[Rejection]) -> NoTarget:
     codes = {rejection.code for rejection in covered}
-    if "context_length_exceeded" in codes:
-        largest = max(view.target.context_length or 0 for view in views)
+    windows = [
+        view.target.context_length or 0
+        for view, rejection in zip(views, covered, strict=True)
+        if rejection.code == "context_length_exceeded"
+    ]
+    if windows:
+        largest = max(windows)
         message = f"Prompt and answer are too long: the largest window that may be used holds {largest} tokens."
         return NoTarget(400, "context_length_exceeded", message, rejected=rejected)
     if "capability" in codes:

@@ -281,8 +281,8 @@ _LASTING: tuple[tuple[str, Check], ...] = (
     ("compliance", _compliance),
     ("residency", _residency),
     ("unsupported", _needs),
-    ("capability", _capability),
     ("context_length_exceeded", _context),
+    ("capability", _capability),
     ("cost", _cost),
     ("external_disabled", _external),
 )

@@ -31,7 +31,8 @@ function show(id, said, make) {
 }
 
 async function refresh(slow) {
-  const paths = ["/ai/clusters", "/ai/providers", "/admin/decisions", "/admin/requests", "/admin/budgets"];
+  const newest = ["/admin/decisions", "/admin/requests"].map((path) => `${path}?limit=${tables.SHOWN}`);
+  const paths = ["/ai/clusters", "/ai/providers", ...newest, "/admin/budgets"];
   const [clusters, providers, decisions, requests, budgets] = await Promise.all(paths.map(json));
   attended = false;
   if (slow) {

@@ -1,7 +1,7 @@
 // What each answer of the admin listener looks like.
 import { at, element, folded, list, milliseconds, status, table, usd } from "./elements.js";
 
-const SHOWN = 25;
+export const SHOWN = 25;
 const N = "number";
 
 const healthy = (owners) => `${owners.filter((owner) => owner.status === "healthy").length} of ${owners.length}`;
@@ -82,7 +82,7 @@ export function decisions(recent) {
     ["USD per 1K", (decision) => usd(decision.targets[0]?.usd_per_1k_tokens), N],
     ["then", (decision) => decision.targets.slice(1).map((target) => target.target).join(", ")],
     ["and who not, why", whoNot],
-  ], recent.slice(0, SHOWN), "No decisions yet.");
+  ], recent, "No decisions yet.");
 }
 
 export function requests(recent) {
@@ -97,7 +97,7 @@ export function requests(recent) {
     ["tokens", (record) => `${record.usage.input_tokens} + ${record.usage.output_tokens}`, N],
     ["USD", (record) => usd(record.cost_usd), N],
     ["saved", (record) => usd(record.savings_usd), N],
-  ], recent.slice(0, SHOWN), "No requests yet.");
+  ], recent, "No requests yet.");
 }
 
 export function configuration(config, ledger, reloaded) {

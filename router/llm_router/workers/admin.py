@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..api.admin import reload_route
+from ..api.asked import asked_limit
 from ..api.ledger import SHOWN_RECORDS, asked_query
 from ..api.metrics import metrics_route
 from ..config.masked import masked
@@ -31,12 +32,12 @@ MERGED: dict[str, Callable[[merging.Answers], Any]] = {
     "/ai/clusters": merging.owners,
     "/ai/clusters/{name}/health": merging.health,
     "/ai/clusters/{name}/stats": merging.stats,
-    "/admin/decisions": merging.newest("at", KEPT_DECISIONS),
-    "/admin/requests": merging.newest("settled_at", SHOWN_RECORDS),
     "/admin/ledger": merging.ledger,
     "/admin/budgets": merging.budgets,
 }
 """How what each worker answers becomes one answer."""
+NEWEST = {"/admin/decisions": ("at", KEPT_DECISIONS), "/admin/requests": ("settled_at", SHOWN_RECORDS)}
+"""Lists: by which time they are in order, and how many are shown at most."""
 
 
 def admin_routes(crew: Crew, unix_time: Callable[[], float]) -> list[Route]:
@@ -63,6 +64,7 @@ def admin_routes(crew: Crew, unix_time: Callable[[], float]) -> list[Route]:
 
     return [
         *(_merged_route(path, merge, crew) for path, merge in MERGED.items()),
+        *(_newest_route(path, at, most, crew) for path, (at, most) in NEWEST.items()),
         Route("/admin/savings", savings),
         Route("/admin/config", config),
         Route("/admin/workers", workers),
@@ -73,16 +75,27 @@ def admin_routes(crew: Crew, unix_time: Callable[[], float]) -> list[Route]:
 
 def _merged_route(path: str, merge: Callable[[merging.Answers], Any], crew: Crew) -> Route:
     async def merged(request: Request) -> Response:
-        question = messages.Read(request.scope["path"], request.scope["query_string"])
-        pages = await crew.ask_all(question, messages.Page)
-        good = [msgspec.json.decode(page.body) for page in pages if page.status == 200]
-        if good:
-            return JSONResponse(merge(good))
-        if not pages:
-            raise _nobody()
-        return Response(pages[0].body, pages[0].status, media_type="application/json")
+        return await _merged(request, merge, crew)
 
     return Route(path, merged)
+
+
+def _newest_route(path: str, at: str, most: int, crew: Crew) -> Route:
+    async def newest(request: Request) -> Response:
+        return await _merged(request, merging.newest(at, asked_limit(request, most)), crew)
+
+    return Route(path, newest)
+
+
+async def _merged(request: Request, merge: Callable[[merging.Answers], Any], crew: Crew) -> Response:
+    question = messages.Read(request.scope["path"], request.scope["query_string"])
+    pages = await crew.ask_all(question, messages.Page)
+    good = [msgspec.json.decode(page.body) for page in pages if page.status == 200]
+    if good:
+        return JSONResponse(merge(good))
+    if not pages:
+        raise _nobody()
+    return Response(pages[0].body, pages[0].status, media_type="application/json")
 
 
 async def _counted(crew: Crew, query: Query) -> list[messages.Counted]:

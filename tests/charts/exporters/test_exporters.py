@@ -8,11 +8,12 @@ from typing import Any
 
 import helm_python as helm
 import pytest
+from msgspec.structs import fields
 
 from llm_infra.contract import POOL_LABEL
 from llm_router.config.load import load_struct
 from llm_router.exporter.check import check
-from llm_router.exporter.config import ExporterConfig
+from llm_router.exporter.config import ExporterConfig, LivePriceConfig, NodePriceConfig, OpenCostConfig
 from tests.charts.deployed import EXPORTERS
 from tests.charts.helm import Object, containers, pod_spec, render
 from tests.charts.pools import CLOUDS, PLACES, exported, on
@@ -54,6 +55,48 @@ def test_each_pool_has_one_exporter_of_its_own() -> None:
     for deployment in objects.of("Deployment"):
         assert deployment["spec"]["replicas"] == 1
         assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        {},
+        {"usdPerHr": 0.1},
+        {"usdPerHour": -1},
+        {"cloud": "aws", "instanceType": "m6i.large"},
+        {"cloud": "aws", "instanceType": "m6i.large", "region": "us-west-2", "live": {"refresh": "often"}},
+    ],
+)
+def test_a_price_that_the_program_would_not_take_is_refused(price: dict[str, Any]) -> None:
+    with pytest.raises(helm.HelmValuesError, match="price"):
+        rendered({"pools": [exported("aws", "cpu") | {"price": price}]})
+
+
+def test_what_a_price_may_be_told_by_is_what_the_program_knows() -> None:
+    known = {each.encode_name for each in fields(NodePriceConfig)}
+    for chart in ("exporters", "llm-server"):
+        schema = helm.Chart.load(f"charts/{chart}").schema
+        assert schema is not None
+        price = schema["definitions"]["price"]["properties"]
+        assert set(price) == known
+        assert set(price["live"]["properties"]) == {each.encode_name for each in fields(LivePriceConfig)}
+        assert set(price["openCost"]["properties"]) == {each.encode_name for each in fields(OpenCostConfig)}
+
+
+def test_a_price_may_need_a_variable_that_a_secret_has() -> None:
+    def environment(*values: dict[str, Any]) -> Any:
+        spec = pod_spec(rendered(both(), *values).of("Deployment")[0])
+        assert spec is not None
+        return containers(spec)["exporter"].get("envFrom")
+
+    assert environment() is None
+    assert environment({"environmentSecret": "prices"}) == [{"secretRef": {"name": "prices"}}]
+
+
+def test_pools_of_one_name_are_refused() -> None:
+    pools = [exported("aws", "cpu") | {"name": name} for name in ("aws.cpu", "aws-cpu")]
+    with pytest.raises(helm.HelmError, match=r"aws\.cpu and aws-cpu would both be called exporter-aws-cpu"):
+        rendered({"pools": pools})
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

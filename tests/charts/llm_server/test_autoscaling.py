@@ -95,8 +95,20 @@ def test_a_pool_is_woken_by_the_routers_wish_and_by_nothing_else() -> None:
     assert int(by_name["queue"]["metadata"]["activationThreshold"]) >= 1_000_000
 
 
-def test_a_router_that_cannot_be_asked_ends_no_pod() -> None:
-    assert triggers(scaled("keda"))["wanted"]["metadata"]["ignoreNullValues"] == "false"
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "false"),
+        ({"queueDepth": 4}, "false"),
+        ({"minReplicas": 1}, "false"),
+        ({"minReplicas": 1, "queueDepth": 2}, "true"),
+        ({"minReplicas": 1, "cpuUtilisation": 80}, "true"),
+    ],
+)
+def test_a_router_that_cannot_be_asked_ends_no_pod_but_those_that_load_brought(
+    settings: dict[str, Any], told: str
+) -> None:
+    assert triggers(scaled("keda", **settings))["wanted"]["metadata"]["ignoreNullValues"] == told
 
 
 def test_the_router_may_be_in_another_cluster() -> None:

@@ -42,7 +42,7 @@ def test_every_model_of_the_catalog_is_fetched_by_its_sum(model: Any) -> None:
     spec = pod_spec(render("llm-server", MINIMAL, size).one("Deployment"))
     assert spec is not None
     weights, llama = containers(spec)["weights"], containers(spec)["llama"]
-    file = next(each for each in llama["args"] if each.startswith("--model=")).removeprefix("--model=")
+    file = llama["args"][llama["args"].index("--model") + 1]
     assert weights["args"] == [
         "models",
         "fetch",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import os
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import trustme
 import yaml
 
 from tests.charts.helm import ROOT, annotations_of, render
@@ -23,9 +29,12 @@ PROGRAM = ROOT / "charts/llm-server/files/completion.py"
 KEY = base64.b64encode(bytes(range(32))).decode()
 
 
-def hook(name: str) -> dict[str, str]:
+TLS = {"gate": {"tls": {"enabled": True, "certificate": {"enabled": True}}}}
+
+
+def hook(name: str, *values: dict[str, Any]) -> dict[str, str]:
     """The environment that the pod of the hook has, without what comes from Secrets."""
-    pod = render("llm-server", MINIMAL).one("Pod", name)
+    pod = render("llm-server", MINIMAL, *values).one("Pod", name)
     return {each["name"]: each["value"] for each in pod["spec"]["containers"][0]["env"] if "value" in each}
 
 
@@ -50,6 +59,60 @@ def test_it_asks_the_service_as_the_router_would() -> None:
         "TARGET": "aws",
         "MODEL": "tinyllama-1.1b-chat",
     }
+
+
+def tls_of_the_hook(*values: dict[str, Any]) -> dict[str, Any] | None:
+    volumes = render("llm-server", MINIMAL, *values).one("Pod", "pool-llm-server-test")["spec"]["volumes"]
+    return next((each["secret"] for each in volumes if each["name"] == "tls"), None)
+
+
+def test_behind_tls_it_knows_the_authority_and_never_the_gates_own_key() -> None:
+    assert tls_of_the_hook() is None
+    items = [{"key": "ca.crt", "path": "ca.crt"}]
+    assert tls_of_the_hook(TLS) == {"secretName": "pool-llm-server-tls", "items": items, "optional": True}
+    client = {"test": {"clientCertificateSecret": "tester"}}
+    assert tls_of_the_hook(TLS, client) == {"secretName": "tester"}
+    assert hook("pool-llm-server-test", TLS)["ENDPOINT"].startswith("https://")
+
+
+@pytest.mark.parametrize(("known", "answer"), [(True, 0), (False, 1)])
+def test_it_trusts_the_authority_that_stands_beside_the_gates_certificate(
+    tmp_path: Path, known: bool, answer: int
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    if known:
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    with completing(context) as url:
+        done = run(url, KEY, TLS_DIR=str(tmp_path))
+    assert done.returncode == answer, done.stdout + done.stderr
+    assert known or "CERTIFICATE_VERIFY_FAILED" in done.stderr
+
+
+@contextmanager
+def completing(tls: ssl.SSLContext) -> Iterator[str]:
+    """A server that answers everything as a pool does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"choices": [1]}')
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"https://localhost:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +140,9 @@ def _ready(url: str) -> bool:
         return False
 
 
-def run(url: str, key: str) -> subprocess.CompletedProcess[str]:
+def run(url: str, key: str, **more: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": os.environ["PATH"], **hook("pool-llm-server-test"), "ENDPOINT": url, "KEY_ID": "aws.1", "KEY": key}
+    env |= more
     return subprocess.run([sys.executable, PROGRAM], env=env, capture_output=True, text=True, timeout=60, check=False)
 
 

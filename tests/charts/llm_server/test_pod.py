@@ -21,9 +21,14 @@ def pod(*values: dict[str, Any], kind: str = "Deployment") -> Object:
 
 
 def arguments(*values: dict[str, Any]) -> dict[str, str]:
-    """llama-server's, by name."""
+    """llama-server's, by name; a switch has no value."""
     listed = containers(pod(*values))["llama"]["args"]
-    return {name: value for name, _, value in (each.partition("=") for each in listed)}
+    following = [*listed[1:], "--"]
+    return {
+        each: "" if value.startswith("--") else value
+        for each, value in zip(listed, following, strict=True)
+        if each.startswith("--")
+    }
 
 
 def test_weights_come_first_then_the_server_and_the_gate_last() -> None:
@@ -82,7 +87,7 @@ def test_layers_go_to_the_gpu_where_there_is_one() -> None:
 
 
 def test_threads_and_further_arguments_are_passed_on() -> None:
-    told = arguments(MINIMAL, {"server": {"threads": 3, "extraArgs": ["--flash-attn=on"]}})
+    told = arguments(MINIMAL, {"server": {"threads": 3, "extraArgs": ["--flash-attn", "on"]}})
     assert (told["--threads"], told["--flash-attn"]) == ("3", "on")
 
 

@@ -9,7 +9,9 @@ import helm_python as helm
 import pytest
 
 from tests.charts.helm import render
-from tests.charts.pools import MINIMAL
+from tests.charts.pools import BESIDE, MINIMAL
+
+TLS = {"enabled": True, "secretName": "gate-tls"}
 
 
 def wrong(path: str, value: Any) -> dict[str, Any]:
@@ -39,9 +41,12 @@ def wrong(path: str, value: Any) -> dict[str, Any]:
         ("images.router.digest", f"sha256:{'AB' * 32}"),
         ("images.server.digest", ""),
         ("images.sidecar", {}),
-        ("server.extraArgs", ["--host=0.0.0.0"]),
-        ("server.extraArgs", ["--api-key=secret"]),
-        ("server.extraArgs", ["model.gguf"]),
+        ("server.extraArgs", ["--host", "::"]),
+        ("server.extraArgs", ["--api-key", "secret"]),
+        ("server.extraArgs", ["--api_key", "secret"]),
+        ("server.extraArgs", ["--flash-attn=on"]),
+        ("server.extraArgs", ["-m", "model.gguf"]),
+        ("server.extraArgs", ["--no-metrics"]),
         ("server.startupSeconds", 1),
         ("resources.limits", {"nvidia.com/gpu": 0.5}),
         ("resources.limits", {"nvidia.com/gpu": "500m"}),
@@ -79,16 +84,53 @@ def test_what_nobody_can_guess_must_be_said(path: str) -> None:
         render("llm-server", MINIMAL, wrong(path, None))
 
 
-def test_an_exporter_in_the_pod_must_be_told_what_a_node_costs() -> None:
+@pytest.mark.parametrize("price", [{}, {"cloud": "aws"}, {"usdPerHour": 1, "usdPerHr": 2}, {"usdPerHour": 0}])
+def test_an_exporter_in_the_pod_must_be_told_what_a_node_costs(price: dict[str, Any]) -> None:
     with pytest.raises(helm.HelmValuesError, match="price"):
-        render("llm-server", MINIMAL, {"exporter": {"enabled": True}})
+        render("llm-server", MINIMAL, {"exporter": {"enabled": True, "price": price}})
+
+
+IMAGE = {"source": "image", "image": {"reference": f"r.example.com/m@sha256:{'cd' * 32}", "file": "tiny.gguf"}}
+ELSEWHERE = {
+    "name": "tiny",
+    "file": {"uri": "oci://r.example.com/m", "sha256": "ef" * 32, "sizeBytes": 1000},
+    "contextLength": 2048,
+    "kvBytesPerToken": 1000,
+    "pools": [{"pool": "cpu", "slots": 1, "contextPerSlot": 512}],
+}
+SHARED = {"mode": "shared", "existingClaim": "weights"}
+
+
+@pytest.mark.parametrize(
+    ("values", "word", "changed"),
+    [
+        ({"gate": {"tls": {"clientCertificates": True}}}, "nobody would be asked", {"gate": {"tls": TLS}}),
+        ({"gate": {"tls": {"certificate": {"enabled": True}}}}, "would not use it", {"gate": {"tls": TLS}}),
+        (
+            {"ingress": {"enabled": True, "className": "traefik", "clientCaSecret": "llm/ca"}},
+            "only nginx",
+            {"ingress": {"className": "nginx"}},
+        ),
+        ({"delivery": {"cache": {"existingClaim": "weights"}}}, "not be mounted", {"delivery": {"cache": SHARED}}),
+        ({"model": {"custom": ELSEWHERE}}, "https:// alone", {"delivery": IMAGE}),
+        ({"replicas": 2, **BESIDE}, "its own pod", {"replicas": 1}),
+        ({"autoscaling": {"mode": "keda"}, **BESIDE}, "its own pod", {"autoscaling": {"mode": "none"}}),
+        ({"drain": {"endpointSeconds": 107}}, "leaves nothing", {"drain": {"endpointSeconds": 106}}),
+    ],
+)
+def test_values_that_would_do_nothing_beside_others_are_refused(
+    values: dict[str, Any], word: str, changed: dict[str, Any]
+) -> None:
+    with pytest.raises(helm.HelmError, match=word):
+        render("llm-server", MINIMAL, values)
+    render("llm-server", MINIMAL, values, changed)
 
 
 def test_the_schema_allows_nothing_further_anywhere() -> None:
     """Each mapping with known keys refuses an unknown one."""
     known = helm.Chart.load("charts/llm-server").schema
     assert known is not None
-    open_to_all = {"global", "exporter.price", "definitions.model.pools[]"}
+    open_to_all = {"global", "definitions.model.pools[]"}
 
     def walk(node: Any, path: str) -> Iterator[str]:
         if isinstance(node, dict):

@@ -46,7 +46,14 @@ def test_what_uses_a_component_comes_after_it(cloud: Cloud) -> None:
     last = found.pop("platform-resources")
     assert all(wave(each) < wave(last) for each in found.values())
     assert last["spec"]["source"]["helm"]["valuesObject"]["part"] == "resources"
-    assert wave(found["cert-manager"]) > wave(found["kube-prometheus-stack"]), "it makes ServiceMonitors"
+    assert wave(found["cert-manager"]) > wave(found["kube-prometheus-stack"]), "it makes a PodMonitor"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_prometheus_learns_when_certificates_end_where_there_is_one(there: bool) -> None:
+    values = applications("aws", {"components": {"kubePrometheusStack": {"enabled": there}}})["cert-manager"]
+    scraped = values["spec"]["source"]["helm"]["valuesObject"]["prometheus"]
+    assert scraped == {"enabled": True, "podmonitor": {"enabled": there, "honorLabels": True}}
 
 
 def test_keda_reads_no_secret_of_what_it_scales() -> None:

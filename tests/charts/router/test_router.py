@@ -281,3 +281,37 @@ def test_grafanas_sidecar_finds_the_dashboard() -> None:
 
 def test_nothing_of_monitoring_is_there_unless_it_is_asked_for() -> None:
     assert not {"ServiceMonitor", "PrometheusRule", "ConfigMap"} & rendered().kinds()
+
+
+def changed(section: str, **values: Any) -> dict[str, Any]:
+    """``OWN`` with another section of the configuration."""
+    return OWN | {"config": {**CONFIG, section: values}}
+
+
+TLS = {"certFile": "/etc/llm-router-tls/tls.crt", "keyFile": "/etc/llm-router-tls/tls.key"}
+ANYWHERE = "0.0.0.0"  # noqa: S104 - in a pod
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        (changed("server", port=8080), "no probe arrives"),
+        (changed("server", host="127.0.0.1"), "no probe arrives"),
+        (changed("server", host=ANYWHERE, port=9000), "leads to 8080"),
+        (OWN | {"keysSecret": ""}, "wants API keys"),
+        (OWN | {"tls": {"secretName": "router-tls"}}, "does not use it"),
+        (changed("server", host=ANYWHERE, tls=TLS), "name the Secret of its files"),
+        (changed("admin", host="127.0.0.1") | {"monitoring": {"serviceMonitor": {"enabled": True}}}, "nobody listens"),
+        (EXISTING | {"keysSecret": "llm-router-keys"}, "belongs to config"),
+        (EXISTING | {"drain": {"endpointSeconds": 132}}, "leaves nothing"),
+    ],
+)
+def test_values_with_which_it_would_not_serve_are_refused(values: dict[str, Any], word: str) -> None:
+    with pytest.raises(helm.HelmError, match=word):
+        rendered(values)
+
+
+def test_the_same_values_put_right_are_taken() -> None:
+    rendered(changed("server", host=ANYWHERE, port=8080, tls=TLS) | {"tls": {"secretName": "router-tls"}})
+    rendered(OWN | {"monitoring": {"serviceMonitor": {"enabled": True}}})
+    rendered(EXISTING | {"drain": {"endpointSeconds": 131}})

@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -173,8 +173,8 @@ class _Pod:
     def _command(self, container: Object, places: dict[str, Path]) -> list[str | Path]:
         arguments = [self._here(each, places) for each in container["args"]]
         if container["name"] == "llama":
-            taken = [each for each in arguments if each.partition("=")[0] in _ENGINE_TAKES]
-            return [sys.executable, "-m", "llm_router.demo.engine", *taken]
+            taken = [pair for pair in pairwise(arguments) if pair[0] in _ENGINE_TAKES]
+            return [sys.executable, "-m", "llm_router.demo.engine", *(each for pair in taken for each in pair)]
         program: list[str | Path] = [Path(sys.executable).with_name("llm-router"), *arguments]
         if not self._spec["automountServiceAccountToken"]:
             return program

@@ -54,6 +54,19 @@ def test_stats_decisions_requests_and_savings_tell_one_story(router: Running) ->
     assert "canary" not in router.admin.get("/admin/decisions").text + router.admin.get("/admin/requests").text
 
 
+def test_of_decisions_and_requests_as_many_are_shown_as_are_asked_for(router: Running) -> None:
+    ids = [router.chat().headers["x-llm-router-request-id"] for _ in range(3)]
+    for path in ("/admin/decisions", "/admin/requests"):
+        shown = router.admin.get(f"{path}?limit=2").json()
+        assert [each["request_id"] for each in shown] == [ids[2], ids[1]]
+        assert len(router.admin.get(path).json()) == 3
+        for limit in ("0", "201", "-1", "2.5", "٣", "", "1e9"):
+            refused = router.admin.get(path, params={"limit": limit})
+            assert (refused.status_code, refused.json()["error"]["param"]) == (400, "limit"), limit
+        refused = router.admin.get(f"{path}?limits=2")
+        assert refused.json()["error"]["message"] == "There is no parameter 'limits'; known: limit."
+
+
 def test_the_configuration_is_shown_without_secrets(router: Running, standins: Standins) -> None:
     shown = router.admin.get("/admin/config").text
     assert standins.openai.api_key not in shown

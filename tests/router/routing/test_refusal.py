@@ -109,6 +109,16 @@ def test_too_long_for_all_is_400_with_the_largest_window() -> None:
     assert "4096 tokens" in error.message
 
 
+def test_a_prompt_that_is_too_long_is_told_so_however_complex_it_is() -> None:
+    """What a client can mend comes first, and a window in which others could not do the task is no help."""
+    simple = frozenset({"simple-tasks"})
+    small = cluster("small", context_length=50, capabilities=simple)
+    error = refused(facts(complexity=0.9), small, cluster("large", context_length=4096, capabilities=simple))
+    assert outcome(error) == (400, "context_length_exceeded")
+    assert "the largest window that may be used holds 50 tokens" in error.message
+    assert [each.code for each in error.rejected] == ["context_length_exceeded", "capability"]
+
+
 def test_too_complex_for_all_is_400() -> None:
     simple = cluster("a", capabilities=frozenset({"simple-tasks"}))
     assert outcome(refused(facts(complexity=0.9), simple)) == (400, "no_capable_target")

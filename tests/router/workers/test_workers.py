@@ -180,6 +180,8 @@ def test_workers_share_the_load_and_speak_with_one_voice(crew: Crew) -> None:
     assert ids <= {record["request_id"] for record in crew.admin("/admin/requests")}
     assert ids <= {decision["request_id"] for decision in crew.admin("/admin/decisions")}
     assert crew.admin("/ai/providers/anthropic/stats")["targets"]["anthropic"]["requests"] == before + 24
+    assert len(crew.admin("/admin/decisions?limit=3")) == len(crew.admin("/admin/requests?limit=3")) == 3, "of all"
+    assert crew.admin("/admin/decisions?limit=x")["error"]["param"] == "limit"
     assert crew.admin("/ai/providers/nobody/health")["error"]["code"] == "not_found"
     assert {owner["name"] for owner in crew.admin("/ai/providers")} == {"openai", "anthropic", "gemini"}
     assert crew.admin("/admin/ledger") | {"written": 0, "delay_s": 0} == {

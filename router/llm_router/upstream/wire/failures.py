@@ -80,6 +80,17 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], tuple[int, str]], ...] = (
     (re.compile(r"content (filter|filtering|management) policy|usage (guidelines|policy)", re.I), _POLICY),
     (re.compile(r"(incorrect|invalid) api key|api key not valid", re.I), _NO_KEY),
 )
+_INVALID = (400, "invalid_request_error")
+_OF_THE_REQUEST: Mapping[int, tuple[tuple[re.Pattern[str], tuple[int, str]], ...]] = {
+    403: (
+        (re.compile(r"not allowed to request", re.I), (400, "unsupported_parameter")),
+        (re.compile(r"permission to access the file", re.I), _INVALID),
+    ),
+    500: ((re.compile(r"failed to parse (messages|tools)\b|\[json\.exception\.|jinja exception", re.I), _INVALID),),
+}
+"""Answers that are about what was asked for, whatever their code says: OpenAI's 403 for ``logprobs``, Gemini's for a
+file, llama.cpp's 500 for messages of a wrong form or in an order that its chat template does not take. That is the
+caller's to mend, and no reason to keep everybody from the target, as a refused key or a broken server is."""
 _READ_THE_MESSAGE = frozenset({400, 403, 413, 422})
 
 _BY_STATUS: Mapping[int, str] = {
@@ -172,6 +183,9 @@ def _in_band_status(told: Told) -> int:
 def _by_name(told: Told, status: int | None) -> tuple[int, str] | None:
     if status == 402 or "402" in told.words:  # Gemini calls it RESOURCE_EXHAUSTED, as it does a rate limit
         return _QUOTA
+    for pattern, meaning in _OF_THE_REQUEST.get(_in_band_status(told) if status is None else status, ()):
+        if pattern.search(told.message):
+            return meaning
     for word in told.words:
         if word in _BY_WORD:
             return _BY_WORD[word]

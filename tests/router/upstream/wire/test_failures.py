@@ -71,6 +71,12 @@ CASES = [
         openai("Project does not have access to model `gpt-6`", "invalid_request_error", "model_not_found"),
         NO_MODEL,
     ),
+    (
+        "openai",
+        403,
+        openai("You are not allowed to request logprobs from this model", "invalid_request_error"),
+        (400, "unsupported_parameter"),
+    ),
     ("openai", 404, openai("The model `gpt-9` does not exist", "invalid_request_error", "model_not_found"), NO_MODEL),
     ("openai", 429, openai("Rate limit reached for gpt-5.4-mini", "requests", "rate_limit_exceeded"), TOO_MANY),
     ("openai", 429, openai("You exceeded your current quota", "insufficient_quota", "insufficient_quota"), NO_QUOTA),
@@ -168,6 +174,29 @@ CASES = [
     ("llama.cpp", 500, llama(500, "failed to decode", "server_error"), (500, "server_error")),
     (
         "llama.cpp",
+        500,
+        llama(
+            500,
+            "Failed to parse messages: [json.exception.type_error.302] type must be string, but is number",
+            "server_error",
+        ),
+        INVALID,
+    ),
+    ("llama.cpp", 500, llama(500, "Failed to parse tools: Missing tool type: 5; tools = [5]", "server_error"), INVALID),
+    (
+        "llama.cpp",
+        500,
+        llama(500, "While executing …\nJinja Exception: Conversation roles must alternate", "server_error"),
+        INVALID,
+    ),
+    (
+        "llama.cpp",
+        500,
+        llama(500, "Failed to parse input at pos 0: <tool_call>", "server_error"),
+        (500, "server_error"),
+    ),
+    (
+        "llama.cpp",
         501,
         llama(501, "This server does not support embeddings", "not_supported_error"),
         (501, "server_error"),
@@ -234,6 +263,12 @@ CASES = [
     ("gemini", 400, gemini(400, "FAILED_PRECONDITION", "User location is not supported"), INVALID),
     ("gemini", 402, gemini(402, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted."), NO_QUOTA),
     ("gemini", 403, gemini(403, "PERMISSION_DENIED", "The caller does not have permission"), NO_PERMISSION),
+    (
+        "gemini",
+        403,
+        gemini(403, "PERMISSION_DENIED", "You do not have permission to access the File x or it may not exist."),
+        INVALID,
+    ),
     ("gemini", 404, gemini(404, "NOT_FOUND", "models/gemini-9 is not found"), NO_MODEL),
     (
         "gemini",
