@@ -16,6 +16,7 @@ from .signing import Signer
 from .wire.base import Outgoing, Wire
 
 LEAST_SECRET_BYTES = 8
+MASK = "***"
 
 _FIXED: Headers = (("accept-encoding", "identity"),)
 
@@ -85,12 +86,29 @@ class Sender:
         return await self._client.send("POST", url, headers, outgoing.body, self._tls, private=self._private)
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
-        """The wire's understanding of an error answer; a credential of ours that it quotes is masked."""
-        for _, value in self._headers[len(_FIXED) :] + self._lent:
-            secret = value.removeprefix("Bearer ").encode()
-            if len(secret) >= LEAST_SECRET_BYTES:
-                body = body.replace(secret, b"***")
-        return self.wire.refused(status, headers, body)
+        """The wire's understanding of an error answer, ``masked``."""
+        for secret in self._secrets():
+            body = body.replace(secret.encode(), MASK.encode())
+        return self.masked(self.wire.refused(status, headers, body))
+
+    def masked(self, refused: UpstreamRefused) -> UpstreamRefused:
+        """The same error; a credential of ours that it quotes is masked."""
+        message, param = refused.message, refused.param
+        for secret in self._secrets():
+            message = message.replace(secret, MASK)
+            param = param and param.replace(secret, MASK)
+        return UpstreamRefused(
+            refused.status,
+            refused.code,
+            message,
+            param=param,
+            retry_after_s=refused.retry_after_s,
+            quota=refused.quota,
+        )
+
+    def _secrets(self) -> list[str]:
+        values = [value.removeprefix("Bearer ") for _, value in self._headers[len(_FIXED) :] + self._lent]
+        return [value for value in values if len(value) >= LEAST_SECRET_BYTES]
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)

@@ -233,7 +233,7 @@ def test_a_gate_whose_clock_is_behind_begins_no_memory_in_which_a_used_signature
 
     async def scenario() -> tuple[bool, bool]:
         async with store(server, clock=ahead) as one, store(server, clock=behind) as two:
-            captured = "captured", ahead.now + SKEW_S
+            captured = "captured", int(ahead.now) + SKEW_S
             assert await one.use(*captured)
             with redis.Redis.from_url(server.url) as client:
                 client.flushall()
