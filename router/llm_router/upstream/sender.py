@@ -71,19 +71,27 @@ class Sender:
         if self._account is not None:
             self._lent = await self._account.headers()
         headers = self._headers + self._lent + outgoing.headers
-        if self._signer is not None:
-            headers += self._signer.sign(
-                method="POST",
-                path=url.raw_path,
-                query=url.raw_query_string,
-                content_type=_content_type(outgoing.headers),
-                body=outgoing.body,
-                request_id=request_id,
-                now=self._unix_time(),
-            )
-        else:
-            headers += (("x-request-id", request_id),)
-        return await self._client.send("POST", url, headers, outgoing.body, self._tls, private=self._private)
+
+        def marked() -> Headers:
+            return headers + self._marks(outgoing, url, request_id)
+
+        return await self._client.send(
+            "POST", url, marked(), outgoing.body, self._tls, private=self._private, anew=marked
+        )
+
+    def _marks(self, outgoing: Outgoing, url: URL, request_id: str) -> Headers:
+        """What tells this request from all others: a signature counts once, so that each sending needs its own."""
+        if self._signer is None:
+            return (("x-request-id", request_id),)
+        return self._signer.sign(
+            method="POST",
+            path=url.raw_path,
+            query=url.raw_query_string,
+            content_type=_content_type(outgoing.headers),
+            body=outgoing.body,
+            request_id=request_id,
+            now=self._unix_time(),
+        )
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
         """The wire's understanding of an error answer, ``masked``."""
