@@ -32,10 +32,12 @@ from llm_router.model import (
 )
 from llm_router.router_process import settle_memory
 from llm_router.routing.engine import decide
+from llm_router.routing.facts import NEEDS
 from llm_router.routing.policy import Policy
 from llm_router.routing.rules import compile_rules
 from llm_router.routing.strategies import STRATEGIES
 from llm_router.routing.turns import Turns
+from llm_router.upstream.wire import WIRES
 
 NOW = 1000.0
 REGIONS = ("eu-west-1", "us-east-1", "europe-west4", "westus2", "asia-northeast1")
@@ -75,7 +77,12 @@ def policy() -> Policy:
         conditions=(Condition(type="model", models=("gpt-4",)),),
         actions=(Action(type="load_balance", targets=("t0", "t1")),),
     )
-    return Policy(rules=compile_rules([rule]), routes={"gpt-4": "t1"}, last_resort=frozenset({"t2"}))
+    return Policy(
+        rules=compile_rules([rule]),
+        routes={"gpt-4": "t1"},
+        last_resort=frozenset({"t2"}),
+        unsupported={name: wire.unsupported(NEEDS) for name, wire in WIRES.items()},
+    )
 
 
 def measure(strategy: str, snapshot: Snapshot, rounds: int) -> Timing:

@@ -142,6 +142,22 @@ def test_a_target_that_breaks_its_protocol_is_followed_by_one_that_does_not(
         assert 1 <= upstream.connections <= 2
 
 
+def test_an_answer_that_is_put_together_from_a_stream_is_bounded(
+    standins: Standins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that comes whole is: a flood of content does not fill the memory until the total is over."""
+    monkeypatch.setattr("llm_router.execution.attempts.MAX_ANSWER_BYTES", 100_000)
+    delta = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}' % (b"x" * 1000)
+
+    async def flood_of_content(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"data: " + delta + b"\n\n")
+            await writer.drain()
+
+    with misbehaving(saying(SSE + b"connection: close\r\n\r\n", then=flood_of_content)) as (_, url):
+        assert ask(standins, url, stream=False, type="anthropic")["target"] == "openai"
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_f1_nobody_listens(standins: Standins, stream: bool) -> None:
     said = ask(standins, f"http://127.0.0.1:{free_port()}", stream=stream)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
-from ..upstream.signing import Refused, Verified, Verifier
+from ..upstream.signing import SKEW_S, Refused, Verified, Verifier
 from .guard import Refusal
 from .reading import BodyTooLarge, BodyTooSlow, announced_bytes, read_body
 from .replay import ReplayStore, ReplayStoreDown, ReplayStoreForgot, ReplayStoreFull
@@ -69,6 +69,7 @@ class Door:
     ) -> None:
         self._verifier, self._replay = verifier, replay
         self._ready_at = started_at + UNREADY_S
+        self._unknown_until = started_at + SKEW_S
         self._unix_time = unix_time
         self._draining = False
         self._max_body, self._read_timeout_s = max_body, read_timeout_s
@@ -127,6 +128,10 @@ class Door:
         )
         body = await read_body(receive, max_bytes=self._max_body, deadline_s=self._read_timeout_s)
         self._verifier.verify_body(verified, body, self._unix_time())
+        if verified.created <= self._unknown_until:
+            raise ReplayStoreForgot(
+                "a clock that is ahead may have signed this before the start: it may have been used"
+            )
         if not await self._replay.use(verified.replay_key, verified.created):
             raise Refused("replayed")
         return Admitted(verified, body)

@@ -1,9 +1,10 @@
 -- KEYS: the nonces in use, by when they were signed; the forgotten seconds, as runs: the first one by the last; since
--- when all that is remembered. ARGV: the nonce, when it was signed, before when nonces are forgotten, now, how many runs
--- there may be. Returns 1 for a new nonce, 0 for a used one, -1 where that is forgotten, and since when it is known.
--- As MemoryReplayStore does it, without a bound on how many: Redis has its own.
+-- when all that is remembered. ARGV: the nonce, when it was signed, before and after when nonces may be forgotten, now,
+-- how many runs and how many nonces there may be. Returns 1 for a new nonce, 0 for a used one, -1 where that is
+-- forgotten, -2 where there is no room, and since when it is known. As MemoryReplayStore does it.
 local nonces, forgotten, since = KEYS[1], KEYS[2], KEYS[3]
-local nonce, created, oldest, now, most = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+local nonce, created, oldest, newest, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local most_runs, most = tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local function run_ending_from(second)
   local run = redis.call('ZRANGEBYSCORE', forgotten, second, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
@@ -28,25 +29,37 @@ local function forget(second)
   else
     put(second, second)
   end
-  if redis.call('ZCARD', forgotten) > most then
+  if redis.call('ZCARD', forgotten) > most_runs then
     local two = redis.call('ZRANGE', forgotten, 0, 1, 'WITHSCORES')
     redis.call('ZREM', forgotten, two[3])
     put(tonumber(two[1]), tonumber(two[4]))
   end
 end
 
-redis.call('SET', since, now, 'NX')
-if redis.call('ZCOUNT', nonces, created, created) == 0 then
-  -- A thousand at a time: what is forgotten later is remembered longer.
-  local old = redis.call('ZRANGEBYSCORE', nonces, '-inf', '(' .. oldest, 'WITHSCORES', 'LIMIT', 0, 1000)
-  for at = 1, #old, 2 do
-    forget(tonumber(old[at + 1]))
-    redis.call('ZREM', nonces, old[at])
+local function forget_all(from, to)
+  local from_here = from
+  repeat
+    local second = redis.call('ZRANGEBYSCORE', nonces, from_here, to, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    if second then
+      forget(tonumber(second))
+      from_here = '(' .. second
+    end
+  until not second
+  if redis.call('ZCOUNT', nonces, from, to) == redis.call('ZCARD', nonces) then
+    redis.call('UNLINK', nonces)  -- keeps nobody waiting, however many they are
+  else
+    redis.call('ZREMRANGEBYSCORE', nonces, from, to)
   end
 end
+
+redis.call('SET', since, now, 'NX')
+if redis.call('ZCOUNT', nonces, created, created) == 0 then forget_all('-inf', '(' .. oldest) end
 
 local known = redis.call('GET', since)
 if redis.call('ZSCORE', nonces, nonce) then return {0, known} end
 if is_forgotten(created) then return {-1, known} end
+-- Some may be left from when clocks were ahead.
+if redis.call('ZCARD', nonces) >= most then forget_all('(' .. newest, '+inf') end
+if redis.call('ZCARD', nonces) >= most then return {-2, known} end
 redis.call('ZADD', nonces, created, nonce)
 return {1, known}

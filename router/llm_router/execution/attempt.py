@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-from ..errors import AttemptFailed, ClientError, TargetUnsuited, UpstreamBroken, UpstreamSilent
+from ..errors import AttemptFailed, ClientError, TargetUnsuited, UpstreamBroken, UpstreamRefused, UpstreamSilent
 from ..model import Choice, Facts, Finish, Usage
 from ..routing.facts import BYTES_PER_TOKEN, ChatRequest
 from ..state.counters import Lease
@@ -23,7 +23,8 @@ from .deadlines import Deadlines
 from .standing import Slot
 
 MAX_ERROR_BYTES = 64 * 1024
-MAX_HELD_PIECES = 1024
+MAX_HELD_PIECES, MAX_HELD_BYTES = 1024, 4 * 1024 * 1024
+"""What may come before the first content. Nobody has been told anything by then, so it is all kept."""
 SLOWEST_TOKENS_PER_SECOND = 20.0
 """Slower than that a silent upstream counts as gone."""
 UNBOUNDED_TOKENS = 4096
@@ -50,7 +51,7 @@ class Attempt:
         self._answer: Answer | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._usage: Usage | None = None
-        self._content_pieces = self._received = 0
+        self.received_bytes = self._content_pieces = 0
         self.sent = False
         """Whether the prompt may have gone out."""
         self._terminal = False
@@ -67,8 +68,8 @@ class Attempt:
         held: list[Piece] = []
         while self._failure is None and self.first_content_at is None and self.finish is None:
             held += await self._next(answer)
-            if len(held) > MAX_HELD_PIECES:
-                raise UpstreamBroken(f"{MAX_HELD_PIECES} events and no content among them")
+            if len(held) > MAX_HELD_PIECES or self.received_bytes > MAX_HELD_BYTES:
+                raise UpstreamBroken(f"{len(held)} events, {self.received_bytes} bytes, and hardly content among them")
         if self._failure is not None:
             raise self._failure  # nothing has gone out yet, so what came before it need not either
         return held
@@ -94,7 +95,7 @@ class Attempt:
     async def rest(self, most_bytes: int) -> list[Piece]:
         """What comes until the end of the answer, or until it is ``most_bytes`` long. Raises ``AttemptFailed``."""
         pieces: list[Piece] = []
-        while self._received < most_bytes and (more := await self.more()):
+        while self.received_bytes < most_bytes and (more := await self.more()):
             pieces += more
         return pieces
 
@@ -110,7 +111,10 @@ class Attempt:
         answer = await self._send(self._outgoing(chat), request_id)
         with self._deadlines:
             body = await answer.read()
-        complete = self._sender.wire.answer(body)
+        try:
+            complete = self._sender.wire.answer(body)
+        except UpstreamRefused as refused:
+            raise self._sender.masked(refused) from None
         self._usage, self.finish, self.model = complete.usage, complete.finish, complete.model
         self._content_pieces = max(1, len(body) // BYTES_PER_TOKEN)
         self._terminal = True
@@ -155,7 +159,7 @@ class Attempt:
     async def _next(self, answer: Answer) -> list[Piece]:
         with self._deadlines:
             data = await answer.some()
-        self._received += len(data)
+        self.received_bytes += len(data)
         pieces: list[Piece] = []
         try:
             for piece in self._understood(data):
@@ -163,9 +167,10 @@ class Attempt:
                     self._note(piece)
                     pieces.append(piece)
         except AttemptFailed as failure:
+            told = self._sender.masked(failure) if isinstance(failure, UpstreamRefused) else failure
             if not pieces:
-                raise
-            self._failure = failure  # what came before it in the same breath is good
+                raise told from None
+            self._failure = told  # what came before it in the same breath is good
         return pieces
 
     def _understood(self, data: bytes) -> Iterator[Piece | None]:

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from ..config.schema import Failover
-from ..errors import AttemptFailed, ConnectFailed, NotSent
+from ..errors import AttemptFailed, ConnectFailed, NotSent, UpstreamBroken
 from ..model import Choice
 from ..signals.snapshot import Board
 from ..telemetry.metrics import Metrics
+from ..upstream.client import MAX_ANSWER_BYTES
 from ..upstream.wire.base import Piece
 from ..upstream.wire.chunks import Collector
 from .attempt import Attempt
@@ -79,6 +80,8 @@ class Attempts:
             while pieces:
                 for piece in pieces:
                     collector.add(piece)
+                if attempt.received_bytes > MAX_ANSWER_BYTES:
+                    raise UpstreamBroken(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
                 pieces = await attempt.more()
             return collector.completion(
                 id=f"chatcmpl-{exchange.request_id}",

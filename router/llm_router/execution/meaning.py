@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from ..config.schema import Category, CircuitBreaker
 from ..errors import AttemptFailed, TargetLimited
-from ..model import Facts, Requirements, Usage, View
+from ..model import Facts, Requirements, Snapshot, Usage, View
 from ..pricing.money import booked
 from ..pricing.records import AttemptRecord
 from ..routing.categories import SCANNED_CHARACTERS, Categories, Meanings
@@ -163,7 +163,8 @@ class Meaning:
 
     def _may_go(self, embedder: Embedder, requirements: Requirements) -> bool:
         view = self._view(embedder)
-        question = Question(Facts(model=view.target.model, requirements=requirements), self._policy, self._clock())
+        facts = Facts(model=view.target.model, requirements=requirements)
+        question = Question(facts, Snapshot((view,), self._clock()), self._policy)
         checks = [(code, check) for code, check in checks_for(question) if code in _ASKED]
         return reject(view, question, checks) is None
 

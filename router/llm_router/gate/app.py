@@ -134,7 +134,9 @@ async def _replay(settings: Replay, unix_time: Callable[[], float]) -> AsyncIter
     async with connect(settings, "replay") as redis:
         from ..api.shared_replay import RedisReplayStore  # only now is it known that its library is there
 
-        store = RedisReplayStore(redis, timeout_s=settings.timeout, unix_time=unix_time)
+        store = RedisReplayStore(
+            redis, max_entries=settings.max_entries, timeout_s=settings.timeout, unix_time=unix_time
+        )
         await store.begin()
         yield store
 

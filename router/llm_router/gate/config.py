@@ -22,7 +22,7 @@ class Replay(RedisServer, kw_only=True):
     backend: Annotated[
         Literal["memory", "redis"], "Where used nonces are kept: memory is for one gate, redis for those of a pool."
     ] = "memory"
-    max_entries: Annotated[Count, "Nonces kept in memory at once; when they are full, requests are answered 503."] = (
+    max_entries: Annotated[Count, "Nonces kept at once, in Redis those of the pool; one more is answered 503."] = (
         100_000
     )
 

@@ -6,6 +6,7 @@ Before sending, its tokens are those that were learnt to expect of the target (`
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from ..model import ClusterCost, Facts, ListPrice, Usage, View
 
@@ -63,21 +64,11 @@ def expected_usage(view: View, facts: Facts) -> Usage:
     return Usage(input_tokens=expected_input_tokens(view, facts), output_tokens=_expected_output_tokens(view, facts))
 
 
-class Expecting:
-    """``expected_usage`` of one request for many targets: reckoned once for all that have been taught the same, as
-    those are that serve the same model."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._known: dict[int, Usage] = {}
-
-    def of(self, view: View) -> Usage:
-        """``view`` must live as long as this does."""
-        taught = id(view.expected)
-        usage = self._known.get(taught)
-        if usage is None:
-            usage = self._known[taught] = expected_usage(view, self._facts)
-        return usage
+def expected_usages(views: Iterable[View], facts: Facts) -> dict[int, Usage]:
+    """``expected_usage`` of one request for many targets, by the ``id`` of what they were taught: reckoned once for all
+    that have been taught the same, as those are that serve the same model. The views must live as long."""
+    taught = {id(view.expected): view for view in views}
+    return {each: expected_usage(view, facts) for each, view in taught.items()}
 
 
 def _expected_output_tokens(view: View, facts: Facts) -> int:
@@ -133,16 +124,17 @@ def estimate(view: View, usage: Usage) -> tuple[float | None, float | None]:
     the first is the figure of its pool. A pool at zero would have to start for this request: then the start is in the
     second. (One that is starting has been paid for by whoever woke it.)
     """
-    if view.target.kind == "cluster":
-        usd_per_1k = None if view.cost is None else decision_usd_per_1k(view.cost)
-        if view.cost is None or usd_per_1k is None:
+    target, cost = view.target, view.cost
+    if target.kind == "cluster":
+        usd_per_1k = None if cost is None else decision_usd_per_1k(cost)
+        if cost is None or usd_per_1k is None:
             return None, None
-        usd = (usage.output_tokens + usage.input_tokens * view.cost.input_ratio) * usd_per_1k / 1000
-        return usd_per_1k, _with_start(usd, view.cost) if view.state == "zero" else usd
-    if view.target.list_price is None:
+        usd = (usage.output_tokens + usage.input_tokens * cost.input_ratio) * usd_per_1k / 1000
+        return usd_per_1k, _with_start(usd, cost) if view.state == "zero" else usd
+    if target.list_price is None:
         return None, None
-    usd = list_usd(view.target.list_price, usage)
-    return usd * 1000 / (usage.all_tokens or 1), usd
+    usd = list_usd(target.list_price, usage)
+    return usd * 1000 / ((usage.input_tokens + usage.output_tokens) or 1), usd
 
 
 def _with_start(usd: float, cost: ClusterCost) -> float | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 
 from ..model import Demand, Facts, Usage
-from ..pricing.estimate import expected_input_tokens, expected_usage
+from ..pricing.estimate import expected_usage
 from .policy import Policy
 from .room import nodes_needed
 from .strategies.base import Candidate, Order
@@ -40,7 +40,7 @@ def demand_of(
         chosen = answering
     able: tuple[str, ...] = ()
     if spilled:
-        able = _owners(c for c in clusters if is_cheap(c, policy) and _reads_in_time(c, facts, limit_s))
+        able = _owners(c for c in clusters if is_cheap(c, policy) and _reads_in_time(c, limit_s))
         if not able and answering is None:
             able = _owners(clusters)  # better a dear one than nobody
     tokens = expected_usage((chosen or clusters[0]).view, facts)
@@ -75,7 +75,7 @@ def _owners(candidates: Iterable[Candidate]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(candidate.view.target.owner for candidate in candidates))
 
 
-def _reads_in_time(candidate: Candidate, facts: Facts, limit_s: float) -> bool:
+def _reads_in_time(candidate: Candidate, limit_s: float) -> bool:
     """On a node that has nothing else to do."""
     speed = candidate.pool.prefill_tokens_per_second
-    return not speed or expected_input_tokens(candidate.view, facts) / speed <= limit_s
+    return not speed or candidate.input_tokens / speed <= limit_s

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..config.schema import Config
 from ..model import Choice, Decision, Demand, Facts, PoolView, Rejection, Snapshot, Target, View
-from ..pricing.estimate import Expecting, estimate
+from ..pricing.estimate import estimate
 from . import panic
 from .demand import demand_of
 from .policy import SHORTCUTS, Policy
@@ -28,7 +28,6 @@ from .requirements import (
     checks_for,
     is_called,
     is_well,
-    question_of,
     reject,
 )
 from .room import free_slots
@@ -81,10 +80,10 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
     pin = facts.requirements.target
     if pin is not None and not any(is_called(view.target, pin) for view in snapshot.views):
         raise unknown_target(facts, snapshot, policy)
-    question = question_of(facts, snapshot, policy)
+    question = Question(facts, snapshot, policy)
     verdict = _judge(question, snapshot)
     rule = first_match(policy.rules, facts)
-    if rule is not None:
+    if rule is not None and rule.followers is not None:
         _narrow(verdict, rule)
     situation = Situation(
         policy=policy,
@@ -96,7 +95,7 @@ def decide(facts: Facts, snapshot: Snapshot, policy: Policy, turn: Turn = first_
     order = _put_back(_ordered(verdict.candidates, rule, strategy, situation), policy, snapshot.now, turn)
     demand = _demand(verdict, order, name, situation) if _is_elastic(snapshot) else None
     if len(verdict.asleep) == len(verdict.candidates):
-        order = _panicking(verdict, rule, facts, snapshot, policy)
+        order = _panicking(verdict, rule, question, snapshot)
     if not order:
         raise refusal(facts, snapshot, policy, verdict.rejected, demand)
     return Decision(
@@ -157,7 +156,7 @@ def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
     rejected: list[Rejection] = []
     comparable: list[Candidate] = []
     cluster_there = cluster_missing = False
-    now, policy, expecting = question.now, question.policy, Expecting(question.facts)
+    now = question.now
     for view in snapshot.views:
         target = view.target
         rejection = reject(view, question, if_well if is_well(view, now) else checks)
@@ -168,13 +167,13 @@ def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
         if target.kind == "cluster":
             if code is None or (code == STATE and view.state in ASLEEP):
                 cluster_there = True
-                candidates[target.name] = _candidate(view, expecting, snapshot, policy)
+                candidates[target.name] = _candidate(view, question, snapshot)
                 if code is not None:
                     asleep.add(target.name)
             elif code in UNAVAILABLE:
                 cluster_missing = True
         elif code is None or code in _STILL_COMPARABLE:
-            candidate = _candidate(view, expecting, snapshot, policy)
+            candidate = _candidate(view, question, snapshot)
             comparable.append(candidate)
             if code is None:
                 candidates[target.name] = candidate
@@ -185,7 +184,7 @@ def _judge(question: Question, snapshot: Snapshot) -> _Verdict:
         asleep=asleep,
         outside=outside,
         rejected=rejected,
-        baseline=_cheapest(comparable) if policy.baseline is None else _named(question, snapshot),
+        baseline=_cheapest(comparable) if question.policy.baseline is None else _named(question, snapshot),
         clusters_down=cluster_missing and not cluster_there,
     )
 
@@ -209,28 +208,29 @@ def _leaves(rule: Rule | None, target: Target) -> bool:
     return rule is None or rule.followers is None or rule.names(target)
 
 
-def _panicking(verdict: _Verdict, rule: Rule | None, facts: Facts, snapshot: Snapshot, policy: Policy) -> Order:
+def _panicking(verdict: _Verdict, rule: Rule | None, question: Question, snapshot: Snapshot) -> Order:
     """Who answers after all, because nobody else can and it is time to look; nobody where it is not."""
     tripped = {rejection.target for rejection in verdict.rejected if rejection.code == panic.TRIPPED}
     views = [view for view in snapshot.views if view.target.name in tripped and _leaves(rule, view.target)]
     probe = panic.probe(views, snapshot.now)
     if probe is None:
         return []
-    candidate = verdict.candidates[probe.target.name] = _candidate(probe, Expecting(facts), snapshot, policy)
+    candidate = verdict.candidates[probe.target.name] = _candidate(probe, question, snapshot)
     verdict.rejected = [rejection for rejection in verdict.rejected if rejection.target != probe.target.name]
     return [(candidate, panic.REASON)]
 
 
-def _candidate(view: View, expecting: Expecting, snapshot: Snapshot, policy: Policy) -> Candidate:
-    usd_per_1k, usd = estimate(view, expecting.of(view))
-    if view.target.kind == "provider":
-        return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd)
-    pool = snapshot.pools.get(view.target.owner)
+def _candidate(view: View, question: Question, snapshot: Snapshot) -> Candidate:
+    target, usage = view.target, question.usages[id(view.expected)]
+    usd_per_1k, usd = estimate(view, usage)
+    if target.kind == "provider":
+        return Candidate(view, usd_per_1k, usd, usage.input_tokens)
+    pool = snapshot.pools.get(target.owner)
     if pool is None:
-        pool = PoolView(prefill_tokens_per_second=view.target.prefill_tokens_per_second)
-    if policy.basis == "marginal" and usd is not None and _adds_nothing(view, pool):
+        pool = PoolView(prefill_tokens_per_second=target.prefill_tokens_per_second)
+    if question.policy.basis == "marginal" and usd is not None and _adds_nothing(view, pool):
         usd = 0.0
-    return Candidate(view=view, usd_per_1k_tokens=usd_per_1k, estimated_usd=usd, pool=pool)
+    return Candidate(view, usd_per_1k, usd, usage.input_tokens, pool)
 
 
 def _adds_nothing(view: View, pool: PoolView) -> bool:
@@ -288,7 +288,10 @@ def _put_back(order: Order, policy: Policy, now: float, turn: Turn) -> Order:
             # An idle target is never passed over: not asking saves a call for most of them.
             or (view.pending > 0 and passed_over(view, now, policy.slow_start_s, turn))
         )
-        tiers[2 * is_last + is_strained].append(entry)
+        if is_last or is_strained:
+            tiers[2 * is_last + is_strained].append(entry)
+        else:
+            well.append(entry)
     return well + strained + last + last_and_strained
 
 

@@ -7,13 +7,11 @@ made that the request gives a reason for: ``checks_for`` picks them once, not fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from msgspec import Struct
+from collections.abc import Callable, Iterable, Sequence
 
 from ..config.regions import within
 from ..model import Facts, Rejection, Snapshot, Target, View
-from ..pricing.estimate import estimate, expected_input_tokens, expected_usage, most_usage, most_usd, nano_usd
+from ..pricing.estimate import estimate, expected_usages, most_usage, most_usd, nano_usd
 from .complexity import COMPLEX
 from .policy import Policy
 
@@ -28,22 +26,30 @@ DECLARED_NEEDS = frozenset({"tools", "vision", "audio"})
 llama.cpp silently ignores tools where the model's chat template has no place for them."""
 
 
-class Question(Struct, frozen=True):
+class Question:
     """What is asked of every target: the request, the policy, the moment (monotonic seconds), and the target that
-    ``modelRoutes`` lets answer for the name."""
+    ``modelRoutes`` lets answer for the name.
 
-    facts: Facts
-    policy: Policy
-    now: float
-    routed: str | None = None
+    What does not depend on the target is reckoned here, once: what of the request's needs each wire is ``lacking`` and
+    a cluster must have ``declared``, the ``answer_tokens`` that must fit beside the prompt, and the ``usages`` to be
+    expected, by the ``id`` of a view's ``expected``.
+    """
+
+    __slots__ = ("answer_tokens", "declared", "facts", "lacking", "now", "policy", "routed", "usages")
+
+    def __init__(self, facts: Facts, snapshot: Snapshot, policy: Policy) -> None:
+        self.facts, self.policy, self.now = facts, policy, snapshot.now
+        self.routed: str | None = None
+        self.routed = _routed(self, snapshot.views)
+        needs = facts.needs | _STREAM if facts.stream else facts.needs
+        self.lacking = {wire: unmet for wire, lacks in policy.unsupported.items() if (unmet := needs & lacks)}
+        self.declared = facts.needs & DECLARED_NEEDS
+        self.answer_tokens = facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens
+        self.usages = expected_usages(snapshot.views, facts)
 
 
 Check = Callable[[View, Question], str | None]
 Checks = Sequence[tuple[str, Check]]
-
-
-def question_of(facts: Facts, snapshot: Snapshot, policy: Policy) -> Question:
-    return Question(facts, policy, snapshot.now, _routed(facts, snapshot, policy))
 
 
 def checks_for(question: Question) -> Checks:
@@ -56,7 +62,7 @@ def checks_for(question: Question) -> Checks:
         "not_asked_for": asked.target is None,
         "compliance": not asked.compliance,
         "residency": asked.region is None,
-        "unsupported": not facts.needs and not facts.stream,
+        "unsupported": not question.lacking and not question.declared,
         "capability": facts.complexity < COMPLEX,
         "cost": asked.max_usd_per_1k_tokens is None and not asked.priced,
         "external_disabled": question.policy.enable_external_fallback,
@@ -85,24 +91,15 @@ def is_well(view: View, now: float) -> bool:
     )
 
 
-def accepts(target: Target, facts: Facts, policy: Policy) -> bool:
-    """Whether the target answers by itself for the model name that was asked for."""
-    model = facts.model
-    if model == target.model or model == AUTO:
-        return True
-    if facts.requirements.exact_model:
-        return False
-    return target.any_model or model in target.aliases or model in policy.shortcuts
-
-
-def _routed(facts: Facts, snapshot: Snapshot, policy: Policy) -> str | None:
+def _routed(question: Question, views: Iterable[View]) -> str | None:
     """Whom ``modelRoutes`` lets answer: for a name of its own entry, or by ``default`` for one that nobody accepts."""
+    facts, policy = question.facts, question.policy
     if facts.requirements.exact_model:
         return None
     route = policy.routes.get(facts.model)
-    if route is not None or policy.default_target is None:
+    if route is not None or policy.default_target is None or facts.model == AUTO:
         return route
-    return None if any(accepts(view.target, facts, policy) for view in snapshot.views) else policy.default_target
+    return policy.default_target if all(_model(view, question) for view in views) else None
 
 
 def is_called(target: Target, name: str) -> bool:
@@ -114,12 +111,14 @@ def is_called(target: Target, name: str) -> bool:
 
 
 def _model(view: View, question: Question) -> str | None:
-    facts = question.facts
-    if accepts(view.target, facts, question.policy) or view.target.name == question.routed:
+    target, model = view.target, question.facts.model
+    if model == target.model or target.name == question.routed:
         return None
-    if facts.requirements.exact_model:
-        return f"does not answer as exactly {facts.model!r}"
-    return f"does not answer for {facts.model!r}"
+    if question.facts.requirements.exact_model:
+        return f"does not answer as exactly {model!r}"
+    if target.any_model or model in target.aliases or model in question.policy.shortcuts:
+        return None
+    return f"does not answer for {model!r}"
 
 
 def _model_scope(view: View, question: Question) -> str | None:
@@ -163,13 +162,9 @@ def _residency(view: View, question: Question) -> str | None:
 
 
 def _needs(view: View, question: Question) -> str | None:
-    needs = question.facts.needs
-    unsupported = question.policy.unsupported.get(view.target.wire, _NOTHING)
-    unmet = needs & unsupported
-    if question.facts.stream and "stream" in unsupported:
-        unmet |= _STREAM
-    if needs and view.target.kind == "cluster":
-        unmet |= (needs & DECLARED_NEEDS) - view.target.capabilities
+    unmet = question.lacking.get(view.target.wire, _NOTHING)
+    if question.declared and view.target.kind == "cluster":
+        unmet |= question.declared - view.target.capabilities
     return f"cannot take {', '.join(sorted(unmet))}" if unmet else None
 
 
@@ -181,16 +176,15 @@ def _capability(view: View, question: Question) -> str | None:
 
 
 def _context(view: View, question: Question) -> str | None:
-    limit, facts = view.target.context_length, question.facts
+    limit = view.target.context_length
     if limit is None:
         return None
-    answer = facts.expected_output_tokens if facts.max_tokens is None else facts.max_tokens
-    wanted = expected_input_tokens(view, facts) + answer
+    wanted = question.usages[id(view.expected)].input_tokens + question.answer_tokens
     return f"{wanted} tokens wanted, the window holds {limit}" if wanted > limit else None
 
 
 def _cost(view: View, question: Question) -> str | None:
-    usd_per_1k = estimate(view, expected_usage(view, question.facts))[0]
+    usd_per_1k = estimate(view, question.usages[id(view.expected)])[0]
     if usd_per_1k is None:
         return "the cost is not known"
     limit = question.facts.requirements.max_usd_per_1k_tokens
@@ -217,7 +211,7 @@ def _latency(view: View, question: Question) -> str | None:
     if p95_ms is not None and p95_ms > limit:
         return f"p95 is {p95_ms:.0f} ms, at most {limit} allowed"
     speed = view.target.prefill_tokens_per_second
-    reading_ms = expected_input_tokens(view, question.facts) * 1000 / speed if speed else 0.0
+    reading_ms = question.usages[id(view.expected)].input_tokens * 1000 / speed if speed else 0.0
     return f"reading the prompt takes {reading_ms:.0f} ms, at most {limit} allowed" if reading_ms > limit else None
 
 

@@ -14,13 +14,16 @@ def first_token_s(pool: PoolView, input_tokens: int, nodes: int) -> float | None
     speed = pool.prefill_tokens_per_second
     if not speed:
         return None
-    reading_s = (pool.unread_tokens / max(1, nodes) + input_tokens) / speed
+    reading_s = (pool.unread_tokens / (nodes or 1) + input_tokens) / speed
     return reading_s / WHILE_DECODING if pool.decoding else reading_s
 
 
 def free_slots(pool: PoolView, nodes: int) -> int | None:
     """Slots of ``nodes`` of its nodes in which nothing of ours runs; ``None`` where their number is not known."""
-    return None if pool.slots is None else max(0, pool.slots * nodes // max(1, pool.nodes) - pool.in_flight)
+    if pool.slots is None:
+        return None
+    free = pool.slots * nodes // (pool.nodes or 1) - pool.in_flight
+    return free if free > 0 else 0
 
 
 def has_room(pool: PoolView, input_tokens: int, limit_s: float, nodes: int | None = None) -> bool:

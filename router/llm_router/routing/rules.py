@@ -77,12 +77,9 @@ def leading(rule: Rule, targets: Sequence[Target], turn: Turn) -> list[str]:
 def _called(names: Sequence[str], targets: Sequence[Target]) -> dict[str, list[Target]]:
     """For each of the ``names`` the target of that name, or those of the owner."""
     groups: dict[str, list[Target]] = {name: [] for name in names}
-    for target in targets if names else ():
-        name, owner = target.name, target.owner
-        if name in groups:
+    for target in [target for target in targets if target.name in groups or target.owner in groups]:
+        for name in {target.name, target.owner} & groups.keys():
             groups[name].append(target)
-        if owner in groups and owner != name:
-            groups[owner].append(target)
     return groups
 
 

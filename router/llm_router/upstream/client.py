@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Protocol, Self
@@ -70,10 +70,18 @@ async def read_whole(answer: Answer, max_bytes: int) -> bytes:
 class Client(Protocol):
     """Sends requests to upstreams. ``private`` says that the URL's name may lead into a private network or to this
     machine; otherwise only a public address is connected to, and to what is never a target nobody is
-    (``config.hosts.resolved_fault``)."""
+    (``config.hosts.resolved_fault``). ``anew`` makes the headers of the one reconnect, where they count only once."""
 
     async def send(
-        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext, *, private: bool = False
+        self,
+        method: str,
+        url: URL,
+        headers: Headers,
+        body: bytes,
+        tls: ssl.SSLContext,
+        *,
+        private: bool = False,
+        anew: Callable[[], Headers] | None = None,
     ) -> Answer: ...
 
 
@@ -166,7 +174,15 @@ class AiohttpClient:
             await self._session.close()
 
     async def send(
-        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext, *, private: bool = False
+        self,
+        method: str,
+        url: URL,
+        headers: Headers,
+        body: bytes,
+        tls: ssl.SSLContext,
+        *,
+        private: bool = False,
+        anew: Callable[[], Headers] | None = None,
     ) -> Answer:
         sending = _Sending(url.raw_host or "", private=private)
         _sending.set(sending)
@@ -177,7 +193,7 @@ class AiohttpClient:
             # connection the same error is the target's own, and what follows is for the failover to decide.
             if sending.fresh:
                 raise
-        return await self._send(method, url, headers, body, tls)
+        return await self._send(method, url, headers if anew is None else anew(), body, tls)
 
     async def _send(self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext) -> Answer:
         if self._session is None:

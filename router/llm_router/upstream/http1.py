@@ -58,7 +58,15 @@ class Http1Client:
             await pool.close()
 
     async def send(
-        self, method: str, url: URL, headers: Headers, body: bytes, tls: ssl.SSLContext, *, private: bool = False
+        self,
+        method: str,
+        url: URL,
+        headers: Headers,
+        body: bytes,
+        tls: ssl.SSLContext,
+        *,
+        private: bool = False,
+        anew: Callable[[], Headers] | None = None,
     ) -> Answer:
         """As ``Client`` promises. Raises ``ValueError`` for what cannot be written as one HTTP request."""
         pool = self._pool
@@ -71,8 +79,9 @@ class Http1Client:
         if kept is not None:
             try:
                 return await kept.ask(head, body, bodiless=bodiless)
-            except UpstreamReset:
-                pass  # closed or lost meanwhile, so nobody has read the request: a fresh connection tells more
+            except UpstreamReset:  # closed or lost meanwhile: a fresh connection tells more
+                if anew is not None:
+                    head = request_head(method, url, anew(), len(body))
         connection = await self._connect(key, pool)
         return await connection.ask(head, body, bodiless=bodiless)
 

@@ -16,6 +16,7 @@ from .signing import Signer
 from .wire.base import Outgoing, Wire
 
 LEAST_SECRET_BYTES = 8
+MASK = "***"
 
 _FIXED: Headers = (("accept-encoding", "identity"),)
 
@@ -70,27 +71,52 @@ class Sender:
         if self._account is not None:
             self._lent = await self._account.headers()
         headers = self._headers + self._lent + outgoing.headers
-        if self._signer is not None:
-            headers += self._signer.sign(
-                method="POST",
-                path=url.raw_path,
-                query=url.raw_query_string,
-                content_type=_content_type(outgoing.headers),
-                body=outgoing.body,
-                request_id=request_id,
-                now=self._unix_time(),
-            )
-        else:
-            headers += (("x-request-id", request_id),)
-        return await self._client.send("POST", url, headers, outgoing.body, self._tls, private=self._private)
+
+        def marked() -> Headers:
+            return headers + self._marks(outgoing, url, request_id)
+
+        return await self._client.send(
+            "POST", url, marked(), outgoing.body, self._tls, private=self._private, anew=marked
+        )
+
+    def _marks(self, outgoing: Outgoing, url: URL, request_id: str) -> Headers:
+        """What tells this request from all others: a signature counts once, so that each sending needs its own."""
+        if self._signer is None:
+            return (("x-request-id", request_id),)
+        return self._signer.sign(
+            method="POST",
+            path=url.raw_path,
+            query=url.raw_query_string,
+            content_type=_content_type(outgoing.headers),
+            body=outgoing.body,
+            request_id=request_id,
+            now=self._unix_time(),
+        )
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
-        """The wire's understanding of an error answer; a credential of ours that it quotes is masked."""
-        for _, value in self._headers[len(_FIXED) :] + self._lent:
-            secret = value.removeprefix("Bearer ").encode()
-            if len(secret) >= LEAST_SECRET_BYTES:
-                body = body.replace(secret, b"***")
-        return self.wire.refused(status, headers, body)
+        """The wire's understanding of an error answer, ``masked``."""
+        for secret in self._secrets():
+            body = body.replace(secret.encode(), MASK.encode())
+        return self.masked(self.wire.refused(status, headers, body))
+
+    def masked(self, refused: UpstreamRefused) -> UpstreamRefused:
+        """The same error; a credential of ours that it quotes is masked."""
+        message, param = refused.message, refused.param
+        for secret in self._secrets():
+            message = message.replace(secret, MASK)
+            param = param and param.replace(secret, MASK)
+        return UpstreamRefused(
+            refused.status,
+            refused.code,
+            message,
+            param=param,
+            retry_after_s=refused.retry_after_s,
+            quota=refused.quota,
+        )
+
+    def _secrets(self) -> list[str]:
+        values = [value.removeprefix("Bearer ") for _, value in self._headers[len(_FIXED) :] + self._lent]
+        return [value for value in values if len(value) >= LEAST_SECRET_BYTES]
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)

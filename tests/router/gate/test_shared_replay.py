@@ -11,16 +11,25 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
-from llm_router.api.replay import KEPT_S, MAX_RUNS, MemoryReplayStore, ReplayStore, ReplayStoreForgot
+from llm_router.api.replay import (
+    KEPT_S,
+    MAX_RUNS,
+    MemoryReplayStore,
+    ReplayStore,
+    ReplayStoreForgot,
+    ReplayStoreFull,
+)
 from llm_router.api.shared_replay import FORGOTTEN, MEMORY, NONCES, PREFIX, SINCE, RedisReplayStore
 from llm_router.config.scalars import Seconds, Secret
 from llm_router.config.schema import RedisServer as Settings
 from llm_router.gate.config import Replay
 from llm_router.state.redis_connection import connect
+from llm_router.upstream.signing import SKEW_S
 from tests.router.edge import run, until
 from tests.router.gate.surroundings import CHAT, Clock, Router, gate, says_ok, upstream
 from tests.router.gate.test_app import chat, config, running
@@ -43,14 +52,14 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @contextlib.asynccontextmanager
 async def store(
-    server: RedisServer, *, since_s: float = OLD_S, clock: Clock | None = None
+    server: RedisServer, *, since_s: float = OLD_S, clock: Clock | None = None, max_entries: int = 10**6
 ) -> AsyncIterator[RedisReplayStore]:
     """One gate's view of the shared store, which has remembered for ``since_s``."""
     clock = clock or Clock()
     settings = Settings(url=Secret(server.url), timeout=Seconds(TIMEOUT_S))
     async with connect(settings) as client:
         clock.now -= since_s
-        shared = RedisReplayStore(client, timeout_s=TIMEOUT_S, unix_time=clock)
+        shared = RedisReplayStore(client, max_entries=max_entries, timeout_s=TIMEOUT_S, unix_time=clock)
         await shared.begin()
         clock.now += since_s
         yield shared
@@ -133,20 +142,21 @@ def test_a_clock_that_is_set_back_makes_no_used_signature_new(server: RedisServe
     assert run(scenario()) == ([200, 200, 503, 503], 2)
 
 
-def test_it_agrees_with_the_memory_of_one_process_on_any_times(server: RedisServer) -> None:
+@pytest.mark.parametrize("max_entries", [10**6, 20])
+def test_it_agrees_with_the_memory_of_one_process_on_any_times(server: RedisServer, max_entries: int) -> None:
     """``MemoryReplayStore`` is the model: its own tests say what both promise. Here are so many runs of seconds that
     some become one, and thousands of old ones at a time."""
 
-    async def verdict(replay: ReplayStore, key: str, created: int) -> bool | None:
+    async def verdict(replay: ReplayStore, key: str, created: int) -> bool | type[Exception]:
         try:
             return await replay.use(key, created)
-        except ReplayStoreForgot:
-            return None
+        except (ReplayStoreForgot, ReplayStoreFull) as refused:
+            return type(refused)
 
     async def scenario() -> None:
-        chance, memory, now = random.Random(7), MemoryReplayStore(max_entries=10**6), int(Clock().now)
+        chance, memory, now = random.Random(7), MemoryReplayStore(max_entries=max_entries), int(Clock().now)
         asked: list[tuple[str, int]] = []
-        async with store(server) as shared:
+        async with store(server, max_entries=max_entries) as shared:
             for number in range(1500):
                 now += chance.choice((0, 0, 1, 1, 40, 100, -30, -1000, 900))
                 if number % 3 == 0 and asked:
@@ -161,7 +171,90 @@ def test_it_agrees_with_the_memory_of_one_process_on_any_times(server: RedisServ
         assert client.zcard(FORGOTTEN) == MAX_RUNS
 
 
+def test_however_many_were_signed_in_a_second_all_are_forgotten_when_it_is_over(server: RedisServer) -> None:
+    now = int(Clock().now)
+
+    async def scenario() -> list[bool]:
+        async with store(server) as shared:
+            with redis.Redis.from_url(server.url) as client:
+                client.zadd(NONCES, {f"k|{number}": now for number in range(5000)})
+            return [await shared.use("k|0", now), await shared.use("late", now + KEPT_S + 1)]
+
+    assert run(scenario()) == [False, True]
+    with redis.Redis.from_url(server.url) as client:
+        assert client.zrange(NONCES, 0, -1) == [b"late"]
+
+
+def test_when_the_most_are_remembered_the_next_is_refused_and_not_forgotten(server: RedisServer) -> None:
+    async def scenario() -> list[bool]:
+        now = int(Clock().now)
+        async with store(server, max_entries=2) as shared:
+            used = [await shared.use(key, now) for key in "ab"]
+            with pytest.raises(ReplayStoreFull):
+                await shared.use("c", now)
+            return [*used, await shared.use("a", now), await shared.use("d", now + KEPT_S + 1)]
+
+    assert run(scenario()) == [True, True, False, True]
+
+
 # ---------------------------------------------------------------- without a store that remembers
+
+
+class Paused:
+    """A client whose ``get`` answers when it is let go."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def get(self, key: str) -> Any:
+        found = await self._client.get(key)
+        self.asked.set()
+        await self.go.wait()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_gate_whose_clock_is_behind_begins_no_memory_in_which_a_used_signature_is_new(
+    server: RedisServer, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, or after it had looked while another gate began one. The used signature is as young as may be."""
+    ahead, behind = Clock(), Clock()
+    behind.now -= 8
+
+    async def refuses(replay: ReplayStore, key: str, created: float) -> bool:
+        try:
+            return not await replay.use(key, int(created))
+        except ReplayStoreForgot:
+            return True
+
+    async def scenario() -> tuple[bool, bool]:
+        async with store(server, clock=ahead) as one, store(server, clock=behind) as two:
+            captured = "captured", int(ahead.now) + SKEW_S
+            assert await one.use(*captured)
+            with redis.Redis.from_url(server.url) as client:
+                client.flushall()
+                client.script_flush()
+            if at_once:
+                paused = Paused(two._client)
+                monkeypatch.setattr(two, "_client", paused)
+                begins = asyncio.create_task(refuses(two, "x", behind.now))
+                await paused.asked.wait()
+                assert await refuses(one, "y", ahead.now)
+                paused.go.set()
+                await begins
+            else:
+                assert await refuses(two, "x", behind.now)
+            ahead.now += 1
+            behind.now += 1
+            again = await refuses(one, *captured)
+            ahead.now += SKEW_S
+            return again, await one.use("new", int(ahead.now))
+
+    assert run(scenario()) == (True, True)
 
 
 def test_while_redis_is_down_nobody_is_let_in_and_nobody_waits(

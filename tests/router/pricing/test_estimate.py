@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from llm_router.model import ClusterCost, Expected, Facts, Kind, ListPrice, Rate, State, Target, Usage, View
 from llm_router.pricing.estimate import (
-    Expecting,
     cluster_usd,
     decision_usd_per_1k,
     estimate,
     expected_usage,
+    expected_usages,
     list_usd,
     most_usage,
     most_usd,
@@ -85,9 +85,8 @@ def test_what_is_expected_of_many_targets_is_what_is_expected_of_each() -> None:
     taught = Expected(input_each=2.0, input_more=10.0, output_tokens={(None, None): 80})
     views = [view("provider"), view("provider", expected=taught), view("cluster", expected=taught), view("cluster")]
     for facts in (Facts(model="m", input_tokens=100), Facts(model="m", input_tokens=7, max_tokens=5)):
-        expecting = Expecting(facts)
-        for _ in range(2):
-            assert [expecting.of(each) for each in views] == [expected_usage(each, facts) for each in views]
+        usages = expected_usages(views, facts)
+        assert [usages[id(each.expected)] for each in views] == [expected_usage(each, facts) for each in views]
 
 
 def test_cached_input_counts_towards_the_tier() -> None:

@@ -22,7 +22,6 @@ from llm_router.routing.requirements import (
     checks_for,
     is_called,
     is_well,
-    question_of,
     reject,
 )
 from tests.router.routing.views import NOW, cluster, facts, provider, snapshot
@@ -30,8 +29,8 @@ from tests.router.routing.views import NOW, cluster, facts, provider, snapshot
 POLICY = Policy(unsupported={"anthropic": frozenset({"n", "logprobs"})})
 
 
-def rejection(view: View, asked: Facts, policy: Policy = POLICY, routed: str | None = None) -> Rejection | None:
-    return reject(view, Question(asked, policy, NOW, routed))
+def rejection(view: View, asked: Facts, policy: Policy = POLICY) -> Rejection | None:
+    return reject(view, Question(asked, snapshot(view), policy))
 
 
 def code(view: View, asked: Facts, policy: Policy = POLICY) -> str | None:
@@ -94,8 +93,8 @@ def test_a_prompt_that_takes_too_long_to_read_breaks_a_latency_limit() -> None:
 
 def test_the_default_route_lets_its_target_answer_with_its_own_model() -> None:
     view = provider("p", any_model=False)
-    assert rejection(view, facts("gpt-9"), routed="p") is None
-    assert rejection(view, facts("gpt-9"), routed="q") == Rejection(
+    assert rejection(view, facts("gpt-9"), Policy(default_target="p")) is None
+    assert rejection(view, facts("gpt-9"), Policy(default_target="q")) == Rejection(
         "p", "model_not_found", "does not answer for 'gpt-9'"
     )
 
@@ -333,7 +332,7 @@ def test_well_is_who_has_no_trouble_at_all(signals: dict[str, Any], well: bool) 
 )
 def test_whom_model_routes_lets_answer(asked: Facts, policy: Policy, routed: str | None) -> None:
     views = (provider("p", any_model=False), provider("q", any_model=False))
-    assert question_of(asked, snapshot(*views), policy) == Question(asked, policy, NOW, routed)
+    assert Question(asked, snapshot(*views), policy).routed == routed
 
 
 @pytest.mark.parametrize(
@@ -347,7 +346,10 @@ def test_whom_model_routes_lets_answer(asked: Facts, policy: Policy, routed: str
         (facts(compliance=frozenset({"gdpr"})), POLICY, "compliance"),
         (facts(region="eu"), POLICY, "residency"),
         (facts(needs=frozenset({"tools"})), POLICY, "unsupported"),
-        (facts(stream=True), POLICY, "unsupported"),
+        (facts(needs=frozenset({"n"})), POLICY, "unsupported"),
+        (facts(needs=frozenset({"json_schema"})), POLICY, None),
+        (facts(stream=True), Policy(unsupported={"gemini": frozenset({"stream"})}), "unsupported"),
+        (facts(stream=True), POLICY, None),
         (facts(complexity=COMPLEX), POLICY, "capability"),
         (facts(max_usd_per_1k_tokens=0.1), POLICY, "cost"),
         (facts(priced=True), POLICY, "cost"),
@@ -357,7 +359,7 @@ def test_whom_model_routes_lets_answer(asked: Facts, policy: Policy, routed: str
 )
 def test_only_what_the_request_gives_a_reason_for_is_checked(asked: Facts, policy: Policy, more: str | None) -> None:
     always = {"context_length_exceeded"} | PASSING - {"latency"}
-    checked = [code for code, _ in checks_for(Question(asked, policy, NOW))]
+    checked = [code for code, _ in checks_for(Question(asked, snapshot(), policy))]
     assert sorted(checked) == sorted(always | ({more} if more else set()))
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+import re
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from llm_router.model import Target
 from llm_router.routing.facts import MAX_TOKENS, read_chat
+from llm_router.upstream.client import Client
 from llm_router.upstream.http1 import Http1Client
 from llm_router.upstream.sender import Sender
+from llm_router.upstream.signing import Signer
 from llm_router.upstream.wire import WIRES
-from tests.router.upstream.raw import SYSTEM
+from tests.router.upstream.raw import OK, STACKS, SYSTEM, Stack, Upstream, head
 
 STATED = {
     "nothing": {},
@@ -56,6 +62,40 @@ def bounds(found: dict[str, Any]) -> set[Any]:
 )
 def test_every_protocol_carries_the_bound_on_an_answer(wire: str, model: str, stated: dict[str, Any]) -> None:
     assert bounds(outgoing(wire, model, stated, 1000)) == {7 if stated.get("max_tokens") == 7 else 1000}
+
+
+@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
+def test_what_is_sent_again_over_a_fresh_connection_is_signed_anew(stack: Stack) -> None:
+    """The gate may have read the first one, and takes no signature twice: its 401 would look like a wrong key."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        while True:
+            read = await head(reader)
+            await reader.readexactly(int(re.findall(rb"content-length: (\d+)", read.lower())[0]))
+            seen.extend(re.findall(rb'nonce="([^"]+)"', read))
+            if (nth, len(seen)) == (1, 2):
+                return
+            writer.write(OK)
+
+    async def use(client: Client, url: URL, _upstream: Upstream) -> None:
+        sender = Sender(
+            target=Target(name="t", kind="cluster", owner="t", model="m", wire="llama.cpp"),
+            wire=WIRES["llama.cpp"],
+            base_url=str(url.with_path("/v1")),
+            client=client,
+            unix_time=lambda: 1.7e9,
+            tls=SYSTEM,
+            signer=Signer("t.1", base64.b64encode(bytes(range(32))).decode(), "t.example", "t"),
+        )
+        chat = read_chat(b'{"model":"m","messages":[{"role":"user","content":"Hi"}]}', None)
+        for _ in range(2):
+            answer = await sender.send(sender.outgoing(chat), "id")
+            assert await answer.read() == b"ok"
+            answer.close()
+
+    stack.against(serve, use)
+    assert len(set(seen)) == 3
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -13,16 +13,17 @@ from ..policy import Policy
 from ..turns import Turn, first_turn
 
 
-class Candidate(Struct, frozen=True, kw_only=True, gc=False):
-    """One allowed target with what this request would cost there, ``None`` for unknown, and the ``pool`` that it shares
-    with the other targets of its cluster. Its state may be one in which it cannot answer yet (``ASLEEP``): a strategy
-    puts it where it belongs, or leaves it out."""
+class Candidate(Struct, frozen=True, gc=False):
+    """One allowed target with what this request would cost there, ``None`` for unknown, its prompt tokens as the target
+    will count them, and the ``pool`` that it shares with the other targets of its cluster. Its state may be one in
+    which it cannot answer yet (``ASLEEP``): a strategy puts it where it belongs, or leaves it out."""
 
     # gc=False: a decision makes as many as there are targets, and none is ever part of a cycle.
 
     view: View
     usd_per_1k_tokens: float | None = None
     estimated_usd: float | None = None
+    input_tokens: int = 1
     pool: PoolView = PoolView()
 
 

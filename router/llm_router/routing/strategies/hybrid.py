@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...pricing.estimate import expected_input_tokens
 from ..policy import Policy
 from ..room import has_room
 from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request, split
@@ -27,14 +26,13 @@ def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
 
 def _sorted_out(clusters: Sequence[Candidate], situation: Situation) -> tuple[list[Candidate], list[Candidate]]:
     """Of the clusters that run, those that fit and those that do not."""
-    policy, facts = situation.policy, situation.facts
-    limit_s = policy.first_token_limit_s(facts)
+    policy = situation.policy
+    limit_s = policy.first_token_limit_s(situation.facts)
     fit: list[Candidate] = []
     unfit: list[Candidate] = []
     for candidate in clusters:
-        view = candidate.view
-        if view.state == "up":
-            fits = is_cheap(candidate, policy) and has_room(candidate.pool, expected_input_tokens(view, facts), limit_s)
+        if candidate.view.state == "up":
+            fits = is_cheap(candidate, policy) and has_room(candidate.pool, candidate.input_tokens, limit_s)
             (fit if fits else unfit).append(candidate)
     return fit, unfit
 

@@ -10,12 +10,10 @@ from .base import Candidate, Order, Situation, cheapest_request
 
 
 def nearest(candidates: Sequence[Candidate], situation: Situation) -> Order:
-    region = situation.facts.client_region
-    if region is None:
-        return [(c, "cost_cheapest") for c in sorted(candidates, key=cheapest_request)]
-
-    def closest(candidate: Candidate) -> tuple[float, tuple[float, int, str]]:
-        km = distance_km(region, candidate.view.target.region)
-        return float("inf") if km is None else km, cheapest_request(candidate)
-
-    return [(c, "nearest") for c in sorted(candidates, key=closest)]
+    cheapest = sorted(candidates, key=cheapest_request)
+    here = situation.facts.client_region
+    if here is None:
+        return [(c, "cost_cheapest") for c in cheapest]
+    km = {region: distance_km(here, region) for region in {c.view.target.region for c in candidates}}
+    away = {region: float("inf") if distance is None else distance for region, distance in km.items()}
+    return [(c, "nearest") for c in sorted(cheapest, key=lambda c: away[c.view.target.region])]

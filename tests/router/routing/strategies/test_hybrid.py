@@ -12,17 +12,18 @@ from llm_router.routing.strategies import STRATEGIES, Candidate, Situation
 from tests.router.routing.views import cluster, facts, provider
 
 POLICY = Policy(cluster_usd_per_1k_threshold=0.01, max_latency_ms=5000, max_queue_depth=10)
-"""A prompt of 950 tokens is to be read within 4.75 s."""
+PROMPT_TOKENS = 950
+"""To be read within 4.75 s."""
 
 
 def candidate(view: View, usd: float | None, **pool: Any) -> Candidate:
     """``pool`` are fields of the pool: two nodes with two slots each that are all wanted, unless told otherwise."""
     shared = PoolView(**{"nodes": 2, "wanted": 2, "slots": 4} | pool)
-    return Candidate(view=view, usd_per_1k_tokens=usd, estimated_usd=usd, pool=shared)
+    return Candidate(view=view, usd_per_1k_tokens=usd, estimated_usd=usd, input_tokens=PROMPT_TOKENS, pool=shared)
 
 
 def order(*candidates: Candidate, clusters_down: bool = False) -> list[tuple[str, str]]:
-    situation = Situation(policy=POLICY, facts=facts(input_tokens=950), clusters_down=clusters_down)
+    situation = Situation(policy=POLICY, facts=facts(input_tokens=PROMPT_TOKENS), clusters_down=clusters_down)
     ordered = STRATEGIES["hybrid"](candidates, situation)
     return [(entry.view.target.name, reason) for entry, reason in ordered]
 
