@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from tests.infra.engine import language_host, warm_python
 from tests.infra.engine.cloud import Cloud
 from tests.infra.engine.provider import serving
+from tests.infra.engine.real_cluster import Install, RealCluster
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-router" / "tools" / "bin"
@@ -119,8 +121,8 @@ class Workspace:
 
 
 @contextmanager
-def workspace(folder: Path, cloud: Cloud, warm: Path, *, real_cluster: bool = False) -> Iterator[Workspace]:
-    """``warm``: the socket of a warm Python. ``real_cluster``: Kubernetes objects go where the kubeconfigs lead."""
+def workspace(folder: Path, cloud: Cloud, warm: Path, install: Install | None = None) -> Iterator[Workspace]:
+    """``warm``: the socket of a warm Python. With ``install`` what is for Kubernetes goes where kubeconfigs lead."""
     if not (TOOLS / "pulumi").exists():
         pytest.fail(f"there is no {TOOLS / 'pulumi'}: make tools")
     for project in PROJECTS:
@@ -132,7 +134,8 @@ def workspace(folder: Path, cloud: Cloud, warm: Path, *, real_cluster: bool = Fa
     state = folder / "state"
     state.mkdir()
     machine = {"PATH": f"{folder / 'bin'}:{TOOLS}:/usr/bin:/bin", "HOME": str(folder)}
-    with serving(cloud, machine if real_cluster else None) as ports:
+    reach = install and partial(RealCluster, environment=machine, install=install)
+    with serving(cloud, reach) as ports:
         environment = {
             **machine,
             "PULUMI_HOME": str(folder / "home"),
