@@ -20,7 +20,7 @@ from tests.gitops.nodes import of_pool, storage_class, volume
 from tests.infra.emulation import outputs
 from tests.infra.engine import cloud as pretended
 from tests.infra.engine.workspace import Workspace, workspace
-from tests.infra.nodes import SEEN
+from tests.infra.nodes import SEEN, Nodes
 
 #: The command that each stack's kubeconfig asks for a token.
 SIGN_IN: dict[Cloud, str] = {"aws": "aws", "gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}
@@ -83,9 +83,13 @@ class Stack:
         """Kind and name of each."""
         return ("cpu", self.cloud), ("gpu", f"{self.cloud}-gpu")
 
+    def pool(self, kind: str) -> Nodes:
+        """As it is in the pretended cloud."""
+        return SEEN[self.cloud](self.place.cloud, kind)
+
     def node(self, kind: Literal["cpu", "gpu"], number: int = 0) -> Object:
-        """As the cloud would make one of the pool that the stack made."""
-        return of_pool(self.cloud, kind, SEEN[self.cloud](self.place.cloud, kind), number)
+        """One that the cloud would make for that pool."""
+        return of_pool(self.cloud, kind, self.pool(kind), number)
 
     def destroy(self) -> None:
         self.place.pulumi(self.cloud, "destroy", "--yes", "--skip-preview", "--suppress-progress").fine()
@@ -104,7 +108,7 @@ def up(cloud: Cloud, on: Ground, folder: Path, warm: Path) -> Iterator[Stack]:
         place.up(cloud).fine()
         assert on.argo is not None
         stack = Stack(cloud, place, place.outputs(cloud), on.argo)
-        on.plane.apply(stack.node("cpu", number) for number in range(2))
+        on.plane.apply(stack.node("cpu", number) for number in range(stack.pool("cpu")["start"]))
         try:
             yield stack
             if place.cloud.things:
@@ -124,6 +128,7 @@ def _signed_in(place: Workspace, token: str) -> None:
 
 
 def _gone(plane: ControlPlane) -> None:
+    """Its namespaces stay for the next cluster, with the Argo CD that is there."""
     plane.kubectl("delete", "applications.argoproj.io,appprojects.argoproj.io", "--all", "-n", NAMESPACE)
     plane.kubectl("delete", "secrets", "-l", "argocd.argoproj.io/secret-type=cluster", "-n", NAMESPACE)
     plane.kubectl("delete", "secrets,persistentvolumeclaims", "--all", "-n", "llm")

@@ -1,7 +1,7 @@
 """One `up` for each cloud, end to end: from `pulumi up` to serving pools, through what commits and people do, and back.
 
-The cluster that each stack makes is a real control plane, its Argo CD the real one; a file of this checkout's reaches
-it through a Git server with TLS, at the address that the stack's own configuration names.
+The cluster that each stack makes is a real control plane without nodes, its Argo CD the real one. What that syncs is
+this checkout, from a Git server with TLS at the address in the stack's own configuration.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def test_the_server_is_strict(stack: Stack) -> None:
 @on(*CLOUDS)
 def test_a_cluster_gets_from_its_root_to_serving_pools(stack: Stack) -> None:
     argo, plane = stack.argo, stack.plane
+    assert stack.pool("gpu")["start"] == 0
     plane.wait("a pod for which there is no node", lambda: unschedulable(pods(stack, "gpu")), deadline_s=240)
     # As a cluster autoscaler would.
     plane.apply([stack.node("gpu")])
