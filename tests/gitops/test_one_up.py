@@ -26,7 +26,6 @@ from tests.gitops.control_plane import Object
 from tests.gitops.one_up import SIGN_IN, Ground, Stack, ground, up
 from tests.infra.engine.cloud import Refusal
 from tests.infra.engine.real_cluster import RealCluster
-from tests.infra.engine.test_teardown_script import teardown
 
 pytestmark = [pytest.mark.slow, pytest.mark.built, pytest.mark.timeout(400)]
 
@@ -337,7 +336,7 @@ def test_destroy_waits_until_argocd_has_taken_down_what_it_made(stack: Stack) ->
 def test_the_teardown_script_leaves_no_volume_either(stack: Stack) -> None:
     """Whose model lies on a disk that Argo CD leaves, for whoever comes back."""
     assert len(stack.plane.get("persistentvolumeclaims", "", "llm")["items"]) == 1
-    done = teardown(stack.place, "azure", "dev", real_kubectl=True)
+    done = stack.place.teardown("azure", "dev", real_kubectl=True)
     assert done.returncode == 0, done.stdout + done.stderr
     nothing_runs(stack)
     assert stack.plane.get("persistentvolumes")["items"] == []

@@ -116,6 +116,19 @@ class Workspace:
     def outputs(self, project: str) -> dict[str, Any]:
         return dict(json.loads(self.pulumi(project, "stack", "output", "--json", "--show-secrets").fine().output))
 
+    def teardown(self, *arguments: str, real_kubectl: bool = False) -> subprocess.CompletedProcess[str]:
+        """scripts/teardown.sh; the clouds' commands, and kubectl if need be, are stand-ins that find nothing left."""
+        folder = self.folder / "scripts"
+        folder.mkdir(exist_ok=True)
+        script = shutil.copy(ROOT / "scripts" / "teardown.sh", folder)
+        for command in ("aws", "gcloud", "az") if real_kubectl else ("aws", "gcloud", "az", "kubectl"):
+            program = self.folder / "bin" / command
+            program.write_text(f'#!/bin/sh\necho "$*" >> {self.folder}/{command}-calls\n')
+            program.chmod(0o755)
+        return subprocess.run(
+            [script, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=250
+        )
+
     def state(self, project: str) -> dict[str, Any]:
         return dict(json.loads(self.pulumi(project, "stack", "export").fine().output))
 
