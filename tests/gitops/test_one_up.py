@@ -31,6 +31,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.built, pytest.mark.timeout(400)]
 
 CPU = {"platform", "platform-resources", "exporter-cpu", "pool-cpu"}
 GPU = CPU | {"exporter-gpu", "pool-gpu"}
+#: The last wave goes first.
+DOWN = ("pool-gpu", "pool-cpu", "exporter-gpu", "exporter-cpu", "platform-resources", "platform", "root")
 #: Those that the stack makes itself.
 OWN = {"aws": {"root", "cluster-autoscaler"}, "gcp": {"root"}, "azure": {"root"}}
 
@@ -50,8 +52,26 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def stack(
     request: pytest.FixtureRequest, shared: Ground, tmp_path_factory: pytest.TempPathFactory, warm_python: Path
 ) -> Iterator[Stack]:
+    """Up, and all of it healthy."""
     with up(request.param, shared, tmp_path_factory.mktemp(request.param), warm_python) as running:
+        a_node_comes_for_a_pod_that_waits_for_one(running)
+        running.argo.settled("root")
         yield running
+
+
+def a_node_comes_for_a_pod_that_waits_for_one(stack: Stack) -> None:
+    """Of the GPU pool, which is at zero; as a cluster autoscaler would have it."""
+    assert stack.pool("gpu")["start"] == 0
+    stack.plane.wait("a pod for which there is no node", lambda: unschedulable(pods(stack, "gpu")), deadline_s=240)
+    stack.plane.apply([stack.node("gpu")])
+
+
+def unschedulable(found: list[Object]) -> bool:
+    return any(each.get("reason") == "Unschedulable" for pod in found for each in pod["status"].get("conditions", ()))
+
+
+def pods(stack: Stack, kind: str) -> list[Object]:
+    return stack.plane.pods("llm", f"app.kubernetes.io/instance={kind}")
 
 
 @on(*CLOUDS)
@@ -86,11 +106,6 @@ def test_the_server_is_strict(stack: Stack) -> None:
 @on(*CLOUDS)
 def test_a_cluster_gets_from_its_root_to_serving_pools(stack: Stack) -> None:
     argo, plane = stack.argo, stack.plane
-    assert stack.pool("gpu")["start"] == 0
-    plane.wait("a pod for which there is no node", lambda: unschedulable(pods(stack, "gpu")), deadline_s=240)
-    # As a cluster autoscaler would.
-    plane.apply([stack.node("gpu")])
-    argo.settled("root")
     assert argo.names() == GPU | OWN[stack.cloud]
     for name in GPU:
         assert argo.state(name) == "Synced/Healthy", name
@@ -145,14 +160,6 @@ def router(environment: dict[str, str], *arguments: str | Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def unschedulable(found: list[Object]) -> bool:
-    return any(each.get("reason") == "Unschedulable" for pod in found for each in pod["status"].get("conditions", ()))
-
-
-def pods(stack: Stack, kind: str) -> list[Object]:
-    return stack.plane.pods("llm", f"app.kubernetes.io/instance={kind}")
 
 
 @on("aws")
@@ -321,14 +328,13 @@ def test_a_stack_without_its_gpu_pool_has_argocd_take_it_away(stack: Stack) -> N
 @on("aws")
 def test_destroy_waits_until_argocd_has_taken_down_what_it_made(stack: Stack) -> None:
     path = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/applications"
-    before = stack.plane.api.ask("GET", path)["metadata"]["resourceVersion"]
+    there, since = stack.argo.names(), stack.plane.api.ask("GET", path)["metadata"]["resourceVersion"]
     stack.place.cloud.deeds.clear()
     stack.destroy()
     assert stack.place.cloud.order("delete")[0] == "Application/llm-dev-services-root"
-    happened = list(events(stack, path, before))
+    happened = list(events(stack, path, since))
     assert happened[0] == ("root", "marked")
-    gone = [name for name, what in happened if what == "gone"]
-    assert gone == ["pool-cpu", "exporter-cpu", "platform-resources", "platform", "root"], "the last wave first"
+    assert [name for name, what in happened if what == "gone"] == [name for name in DOWN if name in there]
     nothing_runs(stack)
 
 
@@ -349,8 +355,8 @@ def nothing_runs(stack: Stack) -> None:
 
 
 def events(stack: Stack, path: str, since: str) -> Iterator[tuple[str, str]]:
-    """What happened to the Applications in the order in which it did: (name, "marked" or "gone")."""
-    watched = {"watch": "1", "resourceVersion": since, "timeoutSeconds": "1"}
+    """What happened to the Applications until the root was gone, in that order: (name, "marked" or "gone")."""
+    watched = {"watch": "1", "resourceVersion": since, "timeoutSeconds": "30"}
     marked = set()
     with stack.plane.api.admin.stream("GET", path, params=watched) as answer:
         for line in answer.iter_lines():
@@ -358,6 +364,8 @@ def events(stack: Stack, path: str, since: str) -> Iterator[tuple[str, str]]:
             metadata = event["object"]["metadata"]
             if event["type"] == "DELETED":
                 yield metadata["name"], "gone"
+                if metadata["name"] == "root":
+                    return
             elif "deletionTimestamp" in metadata and metadata["name"] not in marked:
                 marked.add(metadata["name"])
                 yield metadata["name"], "marked"
