@@ -54,7 +54,7 @@ infra-test: WORKERS := 2
 .PHONY: infra-test
 infra-test: .venv/.installed-dev tools  ## run the infrastructure's tests, those on the real Pulumi engine too
 	@scripts/debian-packages.sh test
-	$(PYTEST) tests/infra tests/contract tests/scripts/test_teardown.py $(ARGS)
+	$(PYTEST) tests/gitops/test_one_up.py tests/infra tests/contract tests/scripts/test_teardown.py $(ARGS)
 
 .PHONY: gitops-test
 gitops-test: .venv/.installed-dev tools  ## deploy the charts for three clouds on a real control plane, with a real Argo CD

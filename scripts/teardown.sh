@@ -12,7 +12,13 @@ usage() {
 
 [ $# -ge 2 ] || usage
 cloud=$1 stack=$2 production=${3:-}
-case $cloud in aws | gcp | azure) ;; *) usage ;; esac
+# What the cloud itself keeps from being deleted, by the types of its resources.
+case $cloud in
+  aws) keeps='**aws:eks/cluster:Cluster::*' ;;
+  gcp) keeps='**gcp:container/cluster:Cluster::*' ;;
+  azure) keeps='**azure-native:authorization:ManagementLockByScope::*' ;;
+  *) usage ;;
+esac
 [ -z "$production" ] || [ "$production" = --production ] || usage
 # How long Argo CD and the cloud have for load balancers and volumes.
 deadline_s=${TEARDOWN_DEADLINE_S:-1800}
@@ -38,7 +44,9 @@ if pulumi config get environment 2>/dev/null | grep -qx prod; then
   say "taking the protection of $cluster away"
   pulumi config set protected false
   pulumi state unprotect --all --yes
-  pulumi up --yes --skip-preview
+  # Nothing else: a stack that is half gone already is not made whole again first. Such a run stops at what is missing,
+  # when this is done; were it not, the cloud would refuse below.
+  pulumi up --yes --skip-preview --target "$keeps" || say "going on without what is missing"
 fi
 
 kubeconfig=$(mktemp)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import trustme
 import yaml
 
 from tests.charts.helm import ROOT
@@ -23,6 +25,7 @@ from tests.router.ports import free_port
 from tests.router.processes import Process
 
 NAMESPACE = "argocd"
+HOST = "127.0.0.1"
 DIGEST = f"sha256:{'ab' * 32}"
 
 
@@ -55,6 +58,8 @@ class _Git(BaseHTTPRequestHandler):
         for name, _, value in lines:
             if name != "Status":
                 self.send_header(name, value)
+        # Git would take a connection that merely ends for one that was cut.
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
@@ -66,10 +71,11 @@ class _Git(BaseHTTPRequestHandler):
 
 @dataclass
 class Repository:
-    """A working copy that is pushed with each change, and its address."""
+    """A working copy that is pushed with each change, its address, and the CA of whoever serves it there."""
 
     folder: Path
     url: str
+    ca: bytes
 
     def commit(self, change: Callable[[Path], None], message: str) -> None:
         change(self.folder)
@@ -94,11 +100,17 @@ def running_git(folder: Path) -> Iterator[Repository]:
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", bare], check=True)
     subprocess.run(["git", "clone", "--quiet", bare, work], check=True, capture_output=True)
     handler = type("Handler", (_Git,), {"root": bare.parent})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(HOST).configure_cert(tls)
+    with ThreadingHTTPServer((HOST, 0), handler) as server:
         server.daemon_threads = True
+        # The handshake is the handler's: a client that waits holds nobody else up.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        repository = Repository(work, f"http://127.0.0.1:{server.server_address[1]}/platform.git")
+        url = f"https://{HOST}:{server.server_address[1]}/platform.git"
+        repository = Repository(work, url, authority.cert_pem.bytes())
         repository.commit(_checkout, "as in the checkout")
         yield repository
         server.shutdown()
@@ -112,7 +124,10 @@ def _checkout(folder: Path) -> None:
     release.write_text(release.read_text().replace('digest: ""', f'digest: "{DIGEST}"'))
     for applications in (folder / "clusters" / "base").glob("*/*.yaml"):
         text = applications.read_text()
-        applications.write_text(text.replace("requeueAfterSeconds: 15", "requeueAfterSeconds: 2"))
+        device_plugin = "{{ .metadata.annotations.device_plugin }}"
+        applications.write_text(
+            text.replace("requeueAfterSeconds: 15", "requeueAfterSeconds: 2").replace(device_plugin, "false")
+        )
     values = folder / "charts" / "platform" / "values.yaml"
     content = yaml.safe_load(values.read_text())
     for component in content["components"].values():
@@ -148,33 +163,35 @@ class ArgoCd:
 
 
 @contextmanager
-def running_argocd(plane: ControlPlane, folder: Path) -> Iterator[ArgoCd]:
-    """Configured by the bootstrap values, as the stacks install it."""
+def running_argocd(plane: ControlPlane, repository: Repository, folder: Path) -> Iterator[ArgoCd]:
+    """As ``configure`` says, in a namespace that is there."""
     folder.mkdir()
     with ExitStack() as stack:
-        repository = stack.enter_context(running_git(folder))
-        _configure(plane)
         redis, repo_server = free_port(), free_port()
         settings = ["--bind", "127.0.0.1", "--port", str(redis), "--save", "", "--dir", str(folder)]
         stack.enter_context(Process(["redis-server", *settings], folder / "redis.log"))
-        env = _environment(folder) | {"KUBECONFIG": str(plane.api.kubeconfig)}
+        env = _environment(folder, repository) | {"KUBECONFIG": str(plane.api.kubeconfig)}
         for name, flags in _processes(plane, redis, repo_server).items():
             own = {**env, "ARGOCD_BINARY_NAME": name, "HOSTNAME": f"{name}-0"}
             stack.enter_context(Process([tool("argocd"), *flags], folder / f"{name}.log", env=own))
         yield ArgoCd(plane, repository)
 
 
-def _configure(plane: ControlPlane) -> None:
-    said = yaml.safe_load((ROOT / "argocd" / "bootstrap-values.yaml").read_text())["configs"]["cm"]
-    for file in sorted(definitions("argocd-config").glob("argocd-*.yaml")):
-        plane.kubectl("apply", "-n", NAMESPACE, "-f", file)
-    data = {key: value for key, value in said.items() if isinstance(value, str)} | {"timeout.reconciliation": "20s"}
+def configure(plane: ControlPlane, values: dict[str, Any]) -> None:
+    """What the chart would make of ``values`` for Argo CD's own configuration."""
+    plane.kubectl("apply", "-n", NAMESPACE, *(f"--filename={file}" for file in _defaults()))
+    data = {key: value for key, value in values["configs"]["cm"].items() if isinstance(value, str)}
+    data["timeout.reconciliation"] = "20s"
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": NAMESPACE}}
     labels = {"labels": {"app.kubernetes.io/name": "argocd-cm", "app.kubernetes.io/part-of": "argocd"}}
     plane.apply([{**config, "metadata": {**config["metadata"], **labels}, "data": data}])  # type: ignore[dict-item]
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _defaults() -> list[Path]:
+    return sorted(definitions("argocd-config").glob("argocd-*.yaml"))
+
+
+def _environment(folder: Path, repository: Repository) -> dict[str, str]:
     """Folders of its own for what a container would have, and helm, kustomize and its scripts on the path."""
     programs = folder / "bin"
     programs.mkdir()
@@ -184,6 +201,7 @@ def _environment(folder: Path) -> dict[str, str]:
     for name in ("home", "tmp", "tls", "ssh", "gpg", "gpgsource", "plugins"):
         (folder / name).mkdir()
     (folder / "ssh" / "ssh_known_hosts").touch()
+    (folder / "tls" / HOST).write_bytes(repository.ca)
     return {
         "PATH": f"{programs}:{tool('helm').parent}:{os.environ['PATH']}",
         "HOME": str(folder / "home"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gitops.control_plane import ControlPlane, running_control_plane
+from tests.infra.engine.conftest import warm_python as warm_python
 
 
 @pytest.fixture(scope="session")

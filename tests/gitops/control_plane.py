@@ -77,6 +77,19 @@ class ControlPlane:
 @contextmanager
 def running_control_plane(folder: Path) -> Iterator[ControlPlane]:
     """With the nodes, storage classes and namespaces of all three clouds."""
+    with bare_control_plane(folder) as plane:
+        for namespace in POD_SECURITY:
+            labels = {"pod-security.kubernetes.io/enforce": POD_SECURITY[namespace]}
+            plane.api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}})
+        plane.apply([*all_nodes(), *(each for cloud in CLOUDS for each in storage(cloud))])
+        plane.wait("default account", lambda: "default" in plane.kubectl("get", "sa", "-n", "llm", check=False))
+        plane.wait("ready nodes", lambda: _ready(plane) == len(all_nodes()))
+        yield plane
+
+
+@contextmanager
+def bare_control_plane(folder: Path) -> Iterator[ControlPlane]:
+    """A new cluster: the kinds that the platform brings, but no node and no namespace of ours."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         api = stack.enter_context(running_api_server(folder, *_aggregation(folder), *FLAGS))
@@ -87,12 +100,6 @@ def running_control_plane(folder: Path) -> Iterator[ControlPlane]:
         plane.wait("their resources", lambda: "scaledobjects" in plane.kubectl("api-resources", check=False))
         for name, command in _components(api, folder).items():
             plane.processes.append(stack.enter_context(Process(command, folder / f"{name}.log")))
-        for namespace in POD_SECURITY:
-            labels = {"pod-security.kubernetes.io/enforce": POD_SECURITY[namespace]}
-            api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}})
-        plane.apply([*all_nodes(), *(each for cloud in CLOUDS for each in storage(cloud))])
-        plane.wait("default account", lambda: "default" in plane.kubectl("get", "sa", "-n", "llm", check=False))
-        plane.wait("ready nodes", lambda: _ready(plane) == len(all_nodes()))
         yield plane
 
 

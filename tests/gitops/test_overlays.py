@@ -1,4 +1,4 @@
-"""`kubectl apply -k` of each overlay, for real; what Argo CD makes of them is shown in test_sync."""
+"""`kubectl apply -k` of each overlay, for real; what Argo CD makes of them is shown in test_one_up."""
 
 from __future__ import annotations
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from llm_infra.clouds import Cloud
 from tests.infra import programs
-from tests.infra.programs import Recorded
 
 #: A pool as Kubernetes will see its nodes: labels (ours and the cloud's), taints, and how many of them there may be.
 Nodes = dict[str, Any]
 
 
-def eks(recorded: Recorded, kind: str) -> Nodes:
-    group = recorded.one("eks/nodeGroup:NodeGroup", kind).inputs
+class Made(Protocol):
+    """What a stack made, whether it was recorded or is in a pretended cloud."""
+
+    def one(self, kind: str, name: str = "") -> Any:
+        """The resource of that type, with its ``inputs``."""
+
+
+def eks(made: Made, kind: str) -> Nodes:
+    group = made.one("eks/nodeGroup:NodeGroup", kind).inputs
     effects = {"NO_SCHEDULE": "NoSchedule"}
     return {
         "machine": group["instanceTypes"][0],
@@ -26,8 +32,8 @@ def eks(recorded: Recorded, kind: str) -> Nodes:
     }
 
 
-def gke(recorded: Recorded, kind: str) -> Nodes:
-    pool = recorded.one("container/nodePool:NodePool", kind).inputs
+def gke(made: Made, kind: str) -> Nodes:
+    pool = made.one("container/nodePool:NodePool", kind).inputs
     config = pool["nodeConfig"]
     labels = dict(config["labels"])
     if config["spot"]:
@@ -45,8 +51,8 @@ def gke(recorded: Recorded, kind: str) -> Nodes:
     }
 
 
-def aks(recorded: Recorded, kind: str) -> Nodes:
-    pool = recorded.one(":AgentPool", kind).inputs
+def aks(made: Made, kind: str) -> Nodes:
+    pool = made.one(":AgentPool", kind).inputs
     spot = pool["scaleSetPriority"] == "Spot"
     labels = {**pool["nodeLabels"], **({"kubernetes.azure.com/scalesetpriority": "spot"} if spot else {})}
     if "gpuProfile" in pool:

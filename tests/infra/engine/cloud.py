@@ -119,6 +119,8 @@ class Cloud:
             if thing is None:
                 return
             self._attempt("delete", token, thing.name)
+            if thing.inputs.get("deletionProtection"):
+                raise Refusal(f"DeletionProtection: {token} {ident} cannot be deleted while it is on")
             if token in IN_A_VAULT:
                 raise Refusal(f"Forbidden: the caller has no role in the vault of {thing.name}")
             if token == "azure-native:keyvault:Vault":

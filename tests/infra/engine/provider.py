@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
@@ -21,14 +21,18 @@ from tests.infra.engine.habits import NAMES, REPLACES
 from tests.infra.engine.real_cluster import RealCluster
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
+_RELEASE = "kubernetes:helm.sh/v3:Release"
+
+#: By a kubeconfig.
+Reach = Callable[[str], RealCluster]
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     """Takes neither secrets nor outputs: the engine unwraps them before and marks them again after."""
 
-    def __init__(self, package: str, cloud: Cloud, environment: Mapping[str, str] | None = None) -> None:
-        """With an ``environment``, Kubernetes objects go to the API server that the kubeconfig names."""
-        self._environment = environment
+    def __init__(self, package: str, cloud: Cloud, reach: Reach | None = None) -> None:
+        """With ``reach``, Kubernetes objects go to the API server that the kubeconfig names."""
+        self._reach = reach
         self._cluster: RealCluster | None = None
         self._name = package
         self._package = sdk.package(package)
@@ -58,9 +62,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Configure(self, request: Any, context: Any) -> Any:
         kubeconfig = _decoded(request.args).get("kubeconfig")
-        if self._environment is not None and kubeconfig not in (None, check.UNKNOWN):
+        if self._reach is not None and kubeconfig not in (None, check.UNKNOWN):
             self.close()
-            self._cluster = RealCluster(kubeconfig, self._environment)
+            self._cluster = self._reach(kubeconfig)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def close(self) -> None:
@@ -141,8 +145,11 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=_encoded(state))
 
     def Delete(self, request: Any, context: Any) -> Any:
+        token = _token(request.urn)
         try:
-            self._cloud.delete(_token(request.urn), request.id, request.urn)
+            if self._cluster is not None and token != _RELEASE:
+                self._cluster.delete(_decoded(request.old_inputs))
+            self._cloud.delete(token, request.id, request.urn)
         except Refusal as refusal:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
         return empty_pb2.Empty()
@@ -150,8 +157,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def _apply(self, token: str, inputs: dict[str, Any]) -> None:
         if self._cluster is None:
             return
-        if token == "kubernetes:helm.sh/v3:Release":
-            self._cluster.install_argo_kinds()
+        if token == _RELEASE:
+            self._cluster.install(inputs)
         else:
             self._cluster.apply(inputs)
 
@@ -172,10 +179,10 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
 
 @contextmanager
-def serving(cloud: Cloud, environment: Mapping[str, str] | None = None) -> Iterator[dict[str, int]]:
-    """Package → port on loopback. ``environment`` as in ``StandIn``, for Kubernetes'."""
+def serving(cloud: Cloud, reach: Reach | None = None) -> Iterator[dict[str, int]]:
+    """Package → port on loopback. ``reach`` as in ``StandIn``, for Kubernetes'."""
     servers, ports = [], {}
-    kubernetes = StandIn("kubernetes", cloud, environment)
+    kubernetes = StandIn("kubernetes", cloud, reach)
     for package in sdk.MODULES:
         server = grpc.server(futures.ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", 400 << 20)])
         stand_in = kubernetes if package == "kubernetes" else StandIn(package, cloud)

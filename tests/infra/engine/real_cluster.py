@@ -9,7 +9,8 @@ import base64
 import json
 import ssl
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -17,14 +18,15 @@ import httpx
 from tests.infra.emulation import outputs
 from tests.infra.engine.cloud import Refusal
 
-#: What Argo CD's chart would bring: the kinds, with no opinion of what is in them.
-ARGO_KINDS = {"applications": "Application", "appprojects": "AppProject"}
+#: Gets a chart's release as the stack describes it.
+Install = Callable[[dict[str, Any]], None]
 
 
 class RealCluster:
-    """``environment`` holds the PATH on which the cloud's command is found."""
+    """``environment`` holds the PATH on which the cloud's command is found; ``install`` does what Helm would."""
 
-    def __init__(self, kubeconfig: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, kubeconfig: str, environment: Mapping[str, str], install: Install) -> None:
+        self.install = install
         config = json.loads(kubeconfig)
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         # Where a kubeconfig names no CA, the certificate is a public one: here the test's.
@@ -54,19 +56,14 @@ class RealCluster:
         if not answer.is_success:
             raise Refusal(answer.json()["message"])
 
-    def install_argo_kinds(self) -> None:
-        for plural, kind in ARGO_KINDS.items():
-            schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-            version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-            names = {"plural": plural, "kind": kind, "singular": kind.lower()}
-            self.apply(
-                {
-                    "apiVersion": "apiextensions.k8s.io/v1",
-                    "kind": "CustomResourceDefinition",
-                    "metadata": {"name": f"{plural}.argoproj.io"},
-                    "spec": {"group": "argoproj.io", "scope": "Namespaced", "names": names, "versions": [version]},
-                }
-            )
+    def delete(self, unwanted: dict[str, Any], *, deadline_s: float = 120) -> None:
+        """In the foreground, and waited for until every finalizer is through, as Pulumi's provider does it."""
+        path, ends_at = self._path(unwanted), time.monotonic() + deadline_s
+        self._http.delete(path, params={"propagationPolicy": "Foreground"})
+        while self._http.get(path).status_code != httpx.codes.NOT_FOUND:
+            if time.monotonic() > ends_at:
+                raise Refusal(f"timed out waiting for {path} to be gone")
+            time.sleep(0.2)
 
     def _path(self, wanted: dict[str, Any]) -> str:
         version = wanted["apiVersion"]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from tests.infra.engine import language_host, warm_python
 from tests.infra.engine.cloud import Cloud
 from tests.infra.engine.provider import serving
+from tests.infra.engine.real_cluster import Install, RealCluster
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-router" / "tools" / "bin"
@@ -114,13 +116,26 @@ class Workspace:
     def outputs(self, project: str) -> dict[str, Any]:
         return dict(json.loads(self.pulumi(project, "stack", "output", "--json", "--show-secrets").fine().output))
 
+    def teardown(self, *arguments: str, real_kubectl: bool = False) -> subprocess.CompletedProcess[str]:
+        """scripts/teardown.sh; the clouds' commands, and kubectl if need be, are stand-ins that find nothing left."""
+        folder = self.folder / "scripts"
+        folder.mkdir(exist_ok=True)
+        script = shutil.copy(ROOT / "scripts" / "teardown.sh", folder)
+        for command in ("aws", "gcloud", "az") if real_kubectl else ("aws", "gcloud", "az", "kubectl"):
+            program = self.folder / "bin" / command
+            program.write_text(f'#!/bin/sh\necho "$*" >> {self.folder}/{command}-calls\n')
+            program.chmod(0o755)
+        return subprocess.run(
+            [script, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=250
+        )
+
     def state(self, project: str) -> dict[str, Any]:
         return dict(json.loads(self.pulumi(project, "stack", "export").fine().output))
 
 
 @contextmanager
-def workspace(folder: Path, cloud: Cloud, warm: Path, *, real_cluster: bool = False) -> Iterator[Workspace]:
-    """``warm``: the socket of a warm Python. ``real_cluster``: Kubernetes objects go where the kubeconfigs lead."""
+def workspace(folder: Path, cloud: Cloud, warm: Path, install: Install | None = None) -> Iterator[Workspace]:
+    """``warm``: the socket of a warm Python. With ``install`` what is for Kubernetes goes where kubeconfigs lead."""
     if not (TOOLS / "pulumi").exists():
         pytest.fail(f"there is no {TOOLS / 'pulumi'}: make tools")
     for project in PROJECTS:
@@ -132,7 +147,8 @@ def workspace(folder: Path, cloud: Cloud, warm: Path, *, real_cluster: bool = Fa
     state = folder / "state"
     state.mkdir()
     machine = {"PATH": f"{folder / 'bin'}:{TOOLS}:/usr/bin:/bin", "HOME": str(folder)}
-    with serving(cloud, machine if real_cluster else None) as ports:
+    reach = install and partial(RealCluster, environment=machine, install=install)
+    with serving(cloud, reach) as ports:
         environment = {
             **machine,
             "PULUMI_HOME": str(folder / "home"),
