@@ -9,7 +9,7 @@ import pytest
 from tests.gitops.control_plane import ControlPlane, running_control_plane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with running_control_plane(tmp_path_factory.mktemp("plane")) as running:
         yield running
