@@ -163,7 +163,8 @@ def test_a_listener_of_its_own_shows_metrics_and_nothing_else(standins: Standins
     with Process([COMMAND, "serve", "--config", config], tmp_path / "router.log") as process:
         process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
         url = f"http://127.0.0.1:{metrics}"
-        assert "llm_router_config_last_reload_success 1.0" in httpx.get(f"{url}/metrics", timeout=30.0, trust_env=False).text
+        shown = httpx.get(f"{url}/metrics", timeout=30.0, trust_env=False).text
+        assert "llm_router_config_last_reload_success 1.0" in shown
         assert httpx.get(f"{url}/admin/config", timeout=30.0, trust_env=False).status_code == 404
         assert httpx.post(f"{url}/admin/reload", timeout=30.0, trust_env=False).status_code == 404
 
