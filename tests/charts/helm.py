@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -42,18 +43,21 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 def render(name: str, *values: Values, release: str = "pool", namespace: str = NAMESPACE) -> Objects:
     """The objects of the chart; schema and templates may refuse (``helm.HelmError``)."""
-    whole = merged(*values)
+    texts = _rendered(name, json.dumps(merged(*values)), release, namespace)
+    return Objects([found for text in texts for found in documents(text) if found])
+
+
+@cache
+def _rendered(name: str, values: str, release: str, namespace: str) -> list[str]:
+    whole = json.loads(values)
     chart(name).validate_schema(whole)
     rendered = chart(name).render(whole, name=release, namespace=namespace)
-    return Objects(
-        [
-            found
-            for template, text in sorted(rendered.items())
-            if not template.endswith("NOTES.txt")
-            for found in yaml.safe_load_all(text)
-            if found
-        ]
-    )
+    return [text for template, text in sorted(rendered.items()) if not template.endswith("NOTES.txt")]
+
+
+def documents(text: str) -> list[Any]:
+    """Of a YAML file: by the parser in C, since these are many."""
+    return list(yaml.load_all(text, yaml.CSafeLoader))
 
 
 class Objects:
@@ -103,10 +107,11 @@ def containers(spec: Object) -> dict[str, Object]:
 
 def file_in(config_map: Object, name: str) -> Any:
     """A YAML file that a ConfigMap holds."""
-    return yaml.safe_load(config_map["data"][name])
+    (content,) = documents(config_map["data"][name])
+    return content
 
 
 def values_file(*parts: str) -> dict[str, Any]:
-    values = yaml.safe_load((CHARTS.joinpath(*parts)).read_text())
+    (values,) = documents(CHARTS.joinpath(*parts).read_text())
     assert isinstance(values, dict)
     return values

@@ -16,7 +16,7 @@ from typing import Any
 import helm_python as helm
 import yaml
 
-from tests.charts.helm import ROOT, Objects, merged, render, values_file
+from tests.charts.helm import ROOT, Objects, documents, merged, render, values_file
 from tests.infra.programs import Recorded
 
 #: As the file is once an image was pushed.
@@ -59,7 +59,7 @@ def _sets(path: str) -> list[dict[str, Any]]:
         if at.is_dir():
             found += _sets(str(at.relative_to(ROOT)))
         else:
-            found += [each for each in yaml.safe_load_all(at.read_text()) if each["kind"] == "ApplicationSet"]
+            found += [each for each in documents(at.read_text()) if each["kind"] == "ApplicationSet"]
     for patch in told.get("patches", []):
         (change,) = yaml.safe_load(patch["patch"])
         assert change["path"].endswith("/clusters/selector/matchLabels/cloud")

@@ -34,7 +34,7 @@ def tiny_models() -> Models:
     return make_tiny_models(print)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tiny_models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     port, admin_port, control_port = free_port(), free_port(), free_port()
     ports = ["--port", str(port), "--admin-port", str(admin_port), "--control-port", str(control_port)]

@@ -31,8 +31,8 @@ Texts = Mapping[str, str]
 MODES: tuple[Mode, ...] = ("whole", "streamed", "buffered")
 PRIMARY, SECOND, THIRD = "openai", "anthropic", "gemini"
 
-FIRST_TOKEN_S, BETWEEN_TOKENS_S = 0.4, 0.4
-HANG_S = 10.0
+FIRST_TOKEN_S, BETWEEN_TOKENS_S = 1.0, 1.0
+HANG_S = 20.0
 """Every fault below is silent for longer, so whoever answers within this has not waited for it to end."""
 FOR_EVER_S = 30.0
 pytestmark = pytest.mark.e2e
@@ -354,11 +354,10 @@ def test_s14_a_prefill_of_the_callers_own_that_a_fallback_refuses_ends_in_one_ty
 
 @pytest.mark.parametrize("mode", MODES)
 def test_s15_an_outage_is_served_throughout_and_ends_soon_after(standins: Standins, mode: Mode, texts: Texts) -> None:
-    breaker = {"failureThreshold": 3, "successThreshold": 2, "timeout": "200ms"}
+    breaker = {"failureThreshold": 3, "successThreshold": 2, "timeout": "1s"}
     with bench(standins, mode, failover={"circuitBreaker": breaker}) as asking:
         asking.primary.fault("status", status=503)
-        ends_at = time.monotonic() + 0.7
-        during = [asking.ask() for _ in iter(lambda: time.monotonic() < ends_at, False)]
+        during = [asking.ask() for _ in range(15)]
         for seen in during:
             served(seen, SECOND, texts)
         assert len(asking.primary.requests()) < len(during), "an open breaker spares the target"

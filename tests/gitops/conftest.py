@@ -10,7 +10,7 @@ from tests.gitops.control_plane import ControlPlane, running_control_plane
 from tests.infra.engine.conftest import warm_python as warm_python
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with running_control_plane(tmp_path_factory.mktemp("plane")) as running:
         yield running

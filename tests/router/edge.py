@@ -53,12 +53,13 @@ def in_thread(context: AbstractAsyncContextManager[T]) -> Iterator[T]:
 
     thread = threading.Thread(target=lambda: run(main()))
     thread.start()
-    given, end = started.get(timeout=10)
+    given, end = started.get(timeout=30)
     try:
         yield given
     finally:
         end()
-        thread.join(10)
+        thread.join(30)
+        assert not thread.is_alive(), "it did not end"
 
 
 def served(app: ASGIApp, **site: Any) -> AbstractContextManager[Address]:
@@ -84,7 +85,7 @@ def parse(data: bytes) -> Reply:
     return Reply(int(first.split(" ")[1]), headers, body, tuple(name for name, _ in pairs))
 
 
-async def send_raw(address: Address, data: bytes, *, deadline_s: float = 5.0) -> bytes:
+async def send_raw(address: Address, data: bytes, *, deadline_s: float = 30.0) -> bytes:
     """What the server sends until it closes the connection."""
     reader, writer = await asyncio.open_connection(*address)
     try:

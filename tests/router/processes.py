@@ -47,7 +47,7 @@ class Process:
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait_until(self, ready: Callable[[], bool], *, deadline_s: float = 20.0) -> None:
+    def wait_until(self, ready: Callable[[], bool], *, deadline_s: float = 60.0) -> None:
         """Comes back once ``ready()``; raises ``NotReady`` where the program ends or the deadline passes before."""
         ends_at = time.monotonic() + deadline_s
         while not ready():
@@ -57,7 +57,7 @@ class Process:
                 raise NotReady(self._story(f"was not ready after {deadline_s:g} s"))
             time.sleep(0.02)
 
-    def wait(self, *, deadline_s: float = 20.0) -> int:
+    def wait(self, *, deadline_s: float = 60.0) -> int:
         """The exit code; raises ``NotReady`` where the program still runs after the deadline."""
         try:
             return self._popen.wait(deadline_s)
@@ -96,6 +96,6 @@ class Process:
 def answers(url: str, status: int = 200) -> bool:
     """Whether a GET of ``url`` is answered with ``status`` now: a readiness predicate."""
     try:
-        return httpx.get(url, timeout=2.0, trust_env=False).status_code == status
+        return httpx.get(url, timeout=10.0, trust_env=False).status_code == status
     except httpx.TransportError:
         return False

@@ -57,7 +57,7 @@ class Running:
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the router's own loop."""
-        return asyncio.run_coroutine_threadsafe(main, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(main, self.loop).result(30)
 
 
 def providers(standins: Standins, *names: str) -> list[dict[str, Any]]:
@@ -141,7 +141,7 @@ def running_router(
 
     thread = threading.Thread(target=run, name="router")
     thread.start()
-    assert ready.wait(20), "the router did not start"
+    assert ready.wait(30), "the router did not start"
     if problem:
         thread.join()
         raise problem[0]
@@ -151,7 +151,7 @@ def running_router(
         started[0].client.close()
         started[0].admin.close()
         started[0].loop.call_soon_threadsafe(started[0].stop.set)
-        thread.join(20)
+        thread.join(30)
         assert not thread.is_alive(), "the router did not stop"
         if problem:
             raise problem[0]

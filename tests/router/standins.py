@@ -31,15 +31,19 @@ class Standin:
 
     def clear(self) -> None:
         """Takes back all faults and forgets all requests."""
-        self._control("DELETE", "fault")
+        self.go_on()
         self._control("DELETE", "requests")
+
+    def go_on(self) -> None:
+        """Takes back all faults, also from those who are held up by one now."""
+        self._control("DELETE", "fault")
 
     def requests(self) -> list[dict[str, Any]]:
         """What came so far, oldest first: ``delivery.Seen`` as JSON."""
         seen: list[dict[str, Any]] = self._control("GET", "requests")
         return seen
 
-    def settled(self, *, deadline_s: float = 5.0) -> list[dict[str, Any]]:
+    def settled(self, *, deadline_s: float = 30.0) -> list[dict[str, Any]]:
         """The same, once none of them is still being answered."""
         ends_at = time.monotonic() + deadline_s
         while True:
@@ -50,7 +54,7 @@ class Standin:
             time.sleep(0.01)
 
     def _control(self, method: str, path: str, body: Any = None) -> Any:
-        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=5)) as connection:
+        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=30)) as connection:
             connection.request(method, f"/__standin__/{path}", None if body is None else json.dumps(body))
             answer = connection.getresponse()
             said = json.load(answer)
@@ -92,9 +96,9 @@ def serving(sites: Sequence[Site], pace: Pace | None = None) -> Iterator[dict[st
     thread = threading.Thread(target=server.serve_all, name="standins")
     thread.start()
     try:
-        assert ready.wait(10), "the stand-ins did not start"
+        assert ready.wait(30), "the stand-ins did not start"
         yield {name: Standin(place.url, place.api_key) for name, place in server.places.items()}
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(30)
         assert not thread.is_alive(), "the stand-ins did not stop"

@@ -26,7 +26,7 @@ class Registry:
         self.standin, self.url, self._loop = standin, url, loop
 
     def set(self, *instances: Registered) -> None:
-        asyncio.run_coroutine_threadsafe(self.standin.set(*instances), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self.standin.set(*instances), self._loop).result(30)
 
 
 @pytest.fixture
@@ -51,12 +51,12 @@ def served_registry() -> Iterator[Registry]:
 
     thread = threading.Thread(target=lambda: run(main()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     try:
         yield started[0]
     finally:
         ends[0]()
-        thread.join(10)
+        thread.join(30)
 
 
 def config(registry: Registry, llama: Llama, **more: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def pool(llama: Llama, name: str = "found", **more: Any) -> Registered:
     return Registered(name, address.port, address=str(address.hostname), meta=meta, **more)
 
 
-def eventually(condition: Callable[[], bool], *, deadline_s: float = 15.0) -> None:
+def eventually(condition: Callable[[], bool], *, deadline_s: float = 30.0) -> None:
     ends_at = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < ends_at

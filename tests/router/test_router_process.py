@@ -66,8 +66,8 @@ def chat(url: str, **fields: object) -> httpx.Response:
 def test_load_balancers_see_that_it_drains_before_it_takes_nobody(standins: Standins, tmp_path: Path) -> None:
     with serving(standins, tmp_path, drainDelay="60s") as (process, url, _):
         process.send(signal.SIGTERM)
-        process.wait_until(lambda: httpx.get(f"{url}/readyz", trust_env=False).text == "draining\n")
-        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
+        process.wait_until(lambda: httpx.get(f"{url}/readyz", timeout=30.0, trust_env=False).text == "draining\n")
+        assert httpx.get(f"{url}/readyz", timeout=30.0, trust_env=False).status_code == 503
         assert chat(url).status_code == 200, "who has not noticed yet is still answered"
         process.send(signal.SIGTERM)
         assert process.wait() == 0
@@ -81,14 +81,14 @@ def test_what_takes_longer_than_the_drain_ends_with_an_error(standins: Standins,
         standins.anthropic.fault("stall", after_events=6)
         callers = [threading.Thread(target=lambda: answered.append(chat(url, stream=True, max_tokens=40)))]
         callers[0].start()
-        process.wait_until(lambda: len(standins.anthropic.requests()) == 1)
+        process.wait_until(lambda: [seen["events"] for seen in standins.anthropic.requests()] == [6])
         standins.anthropic.fault("silence")
         callers.append(threading.Thread(target=lambda: answered.append(chat(url))))
         callers[1].start()
         process.wait_until(lambda: len(standins.anthropic.requests()) == 2)
         process.send(signal.SIGTERM)
         for caller in callers:
-            caller.join(20)
+            caller.join(60)
         assert process.wait() == 0
     streamed, whole = sorted(answered, key=lambda answer: answer.status_code)
     assert (streamed.status_code, whole.status_code) == (200, 503)
@@ -163,9 +163,10 @@ def test_a_listener_of_its_own_shows_metrics_and_nothing_else(standins: Standins
     with Process([COMMAND, "serve", "--config", config], tmp_path / "router.log") as process:
         process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
         url = f"http://127.0.0.1:{metrics}"
-        assert "llm_router_config_last_reload_success 1.0" in httpx.get(f"{url}/metrics", trust_env=False).text
-        assert httpx.get(f"{url}/admin/config", trust_env=False).status_code == 404
-        assert httpx.post(f"{url}/admin/reload", trust_env=False).status_code == 404
+        shown = httpx.get(f"{url}/metrics", timeout=30.0, trust_env=False).text
+        assert "llm_router_config_last_reload_success 1.0" in shown
+        assert httpx.get(f"{url}/admin/config", timeout=30.0, trust_env=False).status_code == 404
+        assert httpx.post(f"{url}/admin/reload", timeout=30.0, trust_env=False).status_code == 404
 
 
 def test_with_a_token_they_are_for_who_shows_it_and_the_admin_listener_asks_nobody(
@@ -227,7 +228,7 @@ def test_out_of_file_descriptors_it_answers_503_and_recovers(standins: Standins,
         others.close()
         process.wait_until(lambda: psutil.Process(process.pid).num_fds() < 70)
         assert chat(url).status_code == 200
-        metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+        metrics = httpx.get(f"{url}/metrics", timeout=30.0, trust_env=False).text
         assert 'llm_router_circuit_state{target="openai"} 0.0' in metrics
 
 
@@ -274,7 +275,7 @@ def test_a_blocked_event_loop_fails_its_liveness_and_shows_in_the_metrics(standi
 
 def lagged(url: str, by_s: str) -> float:
     """How often the loop was later than so many seconds."""
-    text = httpx.get(f"{url}/metrics", timeout=5.0, trust_env=False).text
+    text = httpx.get(f"{url}/metrics", timeout=30.0, trust_env=False).text
     (family,) = [f for f in text_string_to_metric_families(text) if f.name == "llm_router_loop_lag_seconds"]
     below = {s.labels["le"]: s.value for s in family.samples if s.name.endswith("_bucket")}
     return float(below["+Inf"] - below[by_s])

@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.built]
 COMMAND = Path(sys.executable).with_name("llm-router")
 PRIMARY, SECOND = "openai", "anthropic"
 TOKENS = 30
-FIRST_TOKEN_S = BETWEEN_TOKENS_S = 1.0
-HANG_S = 15.0
+FIRST_TOKEN_S = BETWEEN_TOKENS_S = 2.0
+HANG_S = 30.0
 STREAM_OR_NOT = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -64,7 +64,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     ):
         first, second = providers(standins, PRIMARY, SECOND)
         everybody = [first | {"baseUrl": way.url, "priority": 1}, second | {"priority": 2}]
-        timeouts = {"connect": "1s", "firstToken": "1s", "betweenTokens": "1s"}
+        timeouts = {"connect": "5s", "firstToken": f"{FIRST_TOKEN_S}s", "betweenTokens": f"{BETWEEN_TOKENS_S}s"}
         failover = {"circuitBreaker": {"failureThreshold": 1_000_000}}
         router = {"routingStrategy": "priority", "timeouts": timeouts, "failover": failover}
         shown = {"server": {"port": port}, "admin": {"port": 0}, "externalProviders": everybody, "router": router}
@@ -121,7 +121,7 @@ def test_latency_below_the_timers_changes_nothing(bench: Bench, stream: bool) ->
 
 
 def test_latency_above_the_first_tokens_timer_goes_elsewhere(bench: Bench) -> None:
-    bench.way.poison("latency", latency=2500)
+    bench.way.poison("latency", latency=6000)
     served(bench, bench.ask(stream=True), SECOND)
 
 
@@ -134,7 +134,13 @@ def test_a_reset_at_once_goes_elsewhere(bench: Bench, stream: bool) -> None:
 @pytest.mark.parametrize("toxic", ["reset_peer", "timeout"])
 def test_a_way_that_breaks_in_the_middle_of_a_stream(bench: Bench, toxic: str) -> None:
     """By a reset, or by swallowing all that follows."""
-    interrupted(bench, bench.ask(stream=True, then=lambda: bench.way.poison(toxic, timeout=0)))
+    bench.standins.openai.fault("stall", after_events=10, times=1)
+
+    def breaks() -> None:
+        bench.way.poison(toxic, timeout=0)
+        bench.standins.openai.go_on()
+
+    interrupted(bench, bench.ask(stream=True, then=breaks))
 
 
 def test_a_way_that_swallows_everything_is_waited_for_once(bench: Bench) -> None:

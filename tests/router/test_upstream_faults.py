@@ -22,7 +22,7 @@ from tests.router.upstream.raw import Upstream, half_open, serving
 KEY = "sk-only-for-the-primary"
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 ROLE = b'data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
-HANG_S = 10.0
+HANG_S = 30.0
 _ANSWER = (
     b'{"id":"1","object":"chat.completion","model":"gpt-5.4-mini","choices":[{"index":0,"finish_reason":"stop",'
     b'"message":{"role":"assistant","content":"Hi"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
@@ -52,7 +52,7 @@ def in_front_of(standins: Standins, url: str, **primary: Any) -> dict[str, Any]:
     (second,) = providers(standins, "openai")
     settings = {
         "routingStrategy": "priority",
-        "timeouts": {"connect": "300ms", "firstToken": "1s", "betweenTokens": "1s"},
+        "timeouts": {"connect": "1s", "firstToken": "2s", "betweenTokens": "2s"},
     }
     return {"externalProviders": [first | primary, second | {"priority": 2}], "router": settings}
 
@@ -123,7 +123,7 @@ FAULTS: dict[str, Script] = {
     "F32 no content": saying(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "F32 not modified": saying(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     "F32 nothing but information": saying(
-        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3, then=lambda _writer: asyncio.sleep(1.2)
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3, then=lambda _writer: asyncio.sleep(2.4)
     ),
     "F24 an error with status 200": saying(
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 55\r\n\r\n"

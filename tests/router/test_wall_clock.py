@@ -21,8 +21,8 @@ from tests.router.test_router_process import COMMAND
 
 HOUR_S = 3600
 JUMPS_S = (HOUR_S, -HOUR_S, 0)
-FIRST_TOKEN_S = 0.5
-HANG_S = 20.0
+FIRST_TOKEN_S = 1.5
+HANG_S = 60.0
 
 
 class Faked(NamedTuple):

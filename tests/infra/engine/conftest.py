@@ -12,7 +12,7 @@ from tests.infra.engine.cloud import Cloud
 from tests.infra.engine.workspace import Workspace, workspace
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The socket of a Python that has the SDKs imported."""
     path = tmp_path_factory.mktemp("warm") / "socket"

@@ -22,7 +22,7 @@ def test_a_cluster_of_another_engine_answers_at_its_fixed_cost() -> None:
             "costPer1kTokens": 0.002,
         }
         with running_router({"clusters": [cluster]}) as router:
-            ends_at = time.monotonic() + 5
+            ends_at = time.monotonic() + 30
             while router.client.get("/health").json()["healthy_clusters"] == 0:  # until then its cost is unknown
                 assert time.monotonic() < ends_at
             answer = router.chat()
@@ -36,7 +36,7 @@ def test_a_cluster_of_another_engine_answers_at_its_fixed_cost() -> None:
 
 
 def test_a_prompt_counts_as_unread_until_its_first_content_or_for_as_long_as_reading_it_takes() -> None:
-    with running_standins(Pace(first_token_s=0.3, tokens_per_second=40)) as standins:
+    with running_standins(Pace(first_token_s=1.0, tokens_per_second=12)) as standins:
         cluster = {
             "name": "in-house",
             "type": "openai",
@@ -49,7 +49,7 @@ def test_a_prompt_counts_as_unread_until_its_first_content_or_for_as_long_as_rea
         }
         with running_router({"clusters": [cluster]}) as router, ThreadPoolExecutor() as callers:
 
-            def under_way() -> tuple[int, bool, int]:
+            async def under_way() -> tuple[int, bool, int]:
                 pool = router.app.generation().board.pool("in-house")
                 assert pool is not None
                 return pool.in_flight, pool.unread_tokens > 0, pool.decoding
@@ -58,7 +58,7 @@ def test_a_prompt_counts_as_unread_until_its_first_content_or_for_as_long_as_rea
                 asked = callers.submit(router.chat, "Hello", stream=stream)
                 seen = [(0, False, 0)]
                 while not asked.done() or seen[-1] != (0, False, 0):
-                    if (now := under_way()) != seen[-1]:
+                    if (now := router.run(under_way())) != seen[-1]:
                         seen.append(now)
                     time.sleep(0.001)
                 assert asked.result().status_code == 200

@@ -35,7 +35,7 @@ def router(standins: Standins) -> Iterator[Running]:
         yield running
 
 
-def wait_until(condition: Callable[[], bool], deadline_s: float = 5.0) -> None:
+def wait_until(condition: Callable[[], bool], deadline_s: float = 30.0) -> None:
     ends_at = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < ends_at, "it did not happen in time"
@@ -96,7 +96,7 @@ def test_json_that_no_two_parsers_agree_on_is_refused(router: Running, standins:
 
 def test_a_body_that_trickles_in_is_given_up_at_the_deadline(standins: Standins) -> None:
     config = {"server": {"readTimeout": "300ms"}, "externalProviders": providers(standins)}
-    with running_router(config) as router, socket.create_connection(address_of(router), timeout=10) as raw:
+    with running_router(config) as router, socket.create_connection(address_of(router), timeout=30) as raw:
         raw.sendall(
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: 1000\r\n\r\n"
@@ -109,11 +109,11 @@ def test_a_body_that_trickles_in_is_given_up_at_the_deadline(standins: Standins)
                 with contextlib.suppress(TimeoutError):
                     got = raw.recv(65536)
         assert got.startswith(b"HTTP/1.1 408 ")
-        raw.settimeout(10)
+        raw.settimeout(30)
         with contextlib.suppress(ConnectionError):
             while raw.recv(65536):
                 pass
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 30
 
 
 def address_of(router: Running) -> tuple[str, int]:
@@ -127,7 +127,7 @@ def test_an_unknown_model_is_answered_with_the_known_ones(router: Running) -> No
 
 def test_a_body_of_100_mb_is_refused_by_its_announcement_alone(router: Running) -> None:
     port = int(router.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as raw:
         raw.sendall(
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: 104857600\r\n\r\n"
@@ -319,7 +319,7 @@ def test_a_key_without_the_model_or_the_target_is_403_and_nothing_is_sent(standi
 
 def raw_chat(router: Running, **fields: Any) -> socket.socket:
     body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]} | fields).encode()
-    raw = socket.create_connection(("127.0.0.1", int(router.url.rpartition(":")[2])), timeout=5)
+    raw = socket.create_connection(("127.0.0.1", int(router.url.rpartition(":")[2])), timeout=30)
     raw.sendall(
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
         % len(body)

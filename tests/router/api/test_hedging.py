@@ -17,7 +17,7 @@ from tests.router.standins import Standins, running_standins
 
 SLOW, FAST = "openai", "anthropic"
 ENABLED = {"enabled": True, "after": "30ms"}
-HANG_S = 10.0
+HANG_S = 30.0
 STREAM_OR_NOT = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -54,6 +54,19 @@ def answered(answer: httpx.Response, by: str) -> Any:
     return answer.headers["x-llm-router-reason"], answer.headers["x-llm-router-attempts"]
 
 
+def chat_until_both_are_asked(
+    router: Running, standins: Standins, *, stream: bool, second_ends: bool = False
+) -> httpx.Response:
+    """Who is slow goes on then, or once the second has ended."""
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(router.chat, stream=stream, max_tokens=3)
+        wait_until(lambda: len(standins.anthropic.requests()) == 1)
+        if second_ends:
+            wait_until(lambda: router.app.generation().board.view(FAST).pending == 0)
+        standins.openai.go_on()
+        return asked.result()
+
+
 @STREAM_OR_NOT
 def test_a_slow_target_is_outpaced_by_the_next_one_and_both_are_charged_for(standins: Standins, stream: bool) -> None:
     with bench(standins, ENABLED) as router:
@@ -77,9 +90,10 @@ def test_a_slow_target_is_outpaced_by_the_next_one_and_both_are_charged_for(stan
 @STREAM_OR_NOT
 def test_a_first_target_that_answers_after_all_outpaces_the_second(standins: Standins, stream: bool) -> None:
     with bench(standins, ENABLED) as router:
-        standins.openai.fault("slow_first_token" if stream else "silence", seconds=0.3, times=1)
+        standins.openai.fault("slow_first_token" if stream else "silence", times=1)
         standins.anthropic.fault("silence", times=1)
-        assert answered(router.chat(stream=stream, max_tokens=3), SLOW) == ("priority", "2")
+        answer = chat_until_both_are_asked(router, standins, stream=stream)
+        assert answered(answer, SLOW) == ("priority", "2")
         assert [seen["outcome"] for seen in standins.anthropic.settled()] == ["left"]
         assert outcomes(router.ledger.recent(1)[0]) == [(FAST, "outpaced"), (SLOW, "ok")]
         assert (hedges(router, "won"), hedges(router, "lost")) == (0, 1)
@@ -89,9 +103,10 @@ def test_a_first_target_that_answers_after_all_outpaces_the_second(standins: Sta
 @STREAM_OR_NOT
 def test_a_second_target_that_fails_leaves_the_first_to_answer(standins: Standins, stream: bool) -> None:
     with bench(standins, ENABLED, maxRetries=1) as router:
-        standins.openai.fault("slow_first_token" if stream else "silence", seconds=0.3, times=1)
+        standins.openai.fault("slow_first_token" if stream else "silence", times=1)
         standins.anthropic.fault("status", status=500, times=1)
-        assert answered(router.chat(stream=stream, max_tokens=3), SLOW) == ("priority", "2")
+        answer = chat_until_both_are_asked(router, standins, stream=stream, second_ends=True)
+        assert answered(answer, SLOW) == ("priority", "2")
         assert outcomes(router.ledger.recent(1)[0]) == [(FAST, "status"), (SLOW, "ok")]
 
 
@@ -99,7 +114,7 @@ def test_a_second_target_that_fails_leaves_the_first_to_answer(standins: Standin
 def test_when_both_have_failed_the_plan_goes_on(standins: Standins, stream: bool) -> None:
     with bench(standins, ENABLED) as router:
         router.config["externalProviders"] += [providers(standins, "gemini")[0] | {"priority": 3}]
-        router.config["router"]["timeouts"] = {"firstToken": "200ms"}
+        router.config["router"]["timeouts"] = {"firstToken": "1s"}
         assert router.admin.post("/admin/reload").status_code == 200
         standins.openai.fault("slow_first_token" if stream else "silence", seconds=HANG_S, times=1)
         standins.anthropic.fault("error_first_event", times=1)
@@ -117,7 +132,8 @@ def test_it_is_off_by_default(standins: Standins) -> None:
 def test_a_rule_says_who_is_hedged(standins: Standins) -> None:
     rule = {"name": "urgent", "conditions": [{"type": "header", "header": "X-Urgent"}], "hedge": True}
     with bench(standins, {"after": "30ms"}, rule) as router:
-        standins.openai.fault("silence", seconds=0.2)
+        standins.openai.fault("silence", seconds=0.2, times=1)
+        standins.openai.fault("silence", times=1)
         answered(router.chat(), SLOW)
         answered(router.chat(headers={"X-Urgent": "1"}), FAST)
         asked = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
@@ -147,8 +163,8 @@ def test_without_a_time_it_goes_by_what_the_target_usually_takes(standins: Stand
 
 def test_hedges_have_the_budget_of_follow_ups(standins: Standins) -> None:
     with bench(standins, ENABLED) as router, ThreadPoolExecutor(20) as threads:
-        standins.openai.fault("silence", seconds=0.5)
-        standins.anthropic.fault("silence", seconds=0.5)
+        standins.openai.fault("silence", seconds=1.0)
+        standins.anthropic.fault("silence", seconds=1.0)
         answers = [threads.submit(router.chat) for _ in range(20)]
         assert {answer.result().status_code for answer in answers} == {200}
         assert 1 <= len(standins.anthropic.requests()) <= 3 + 20 / 5 + 1

@@ -124,7 +124,7 @@ def test_slots_are_held_until_the_answer_ends_also_when_the_caller_leaves(
                 "/v1/chat/completions",
                 json={"model": "auto", "messages": [{"role": "user", "content": "x"}]},
                 headers=keys("anybody"),
-                timeout=0.3,
+                timeout=httpx.Timeout(30, read=1.0),
             )
         _eventually(lambda: standing(router, "openai") == {"concurrentRequests": 0})
         standins.openai.fault("stall", times=1, after_events=3)
@@ -183,12 +183,12 @@ def test_a_key_at_its_limit_is_429_with_the_headers_that_sdks_read(
         assert int(first.headers["x-ratelimit-remaining-tokens"]) < 5000
         assert "x-ratelimit-limit-requests" in router.chat(headers=headers, stream=True).headers
         client = openai.OpenAI(
-            base_url=f"{router.url}/v1", api_key=headers["authorization"].split()[1], max_retries=0, timeout=10
+            base_url=f"{router.url}/v1", api_key=headers["authorization"].split()[1], max_retries=0, timeout=30
         )
         with client, pytest.raises(openai.RateLimitError) as caught:
             client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "x"}])
         assert caught.value.code == "rate_limit_exceeded"
-        assert 59 <= int(caught.value.response.headers["retry-after"]) <= 61
+        assert 30 < int(caught.value.response.headers["retry-after"]) <= 61
         assert caught.value.response.headers["x-ratelimit-remaining-requests"] == "0"
         assert router.chat(headers=keys("anybody")).status_code == 200
         assert 'scope="key"} 1.0' in _metric(router, "llm_router_limited_total")
@@ -216,13 +216,12 @@ def test_with_a_bound_on_answers_no_reservation_is_larger_or_smaller(
     headers = keys("alice", limits={"tokensPerMinute": 1000})
     limited = config(standins, tmp_path)
     limited["router"]["maxTokens"] = 100
-    standins.openai.fault("silence", seconds=1.0, times=1)
+    standins.openai.fault("silence", times=1)
     with running_router(limited) as router, ThreadPoolExecutor(1) as threads:
         asked = threads.submit(router.chat, headers=headers, max_tokens=stated)
-        ends_at = time.monotonic() + 5
-        while not (reserved := standing(router, "alice")["tokensPerMinute"]):
-            assert time.monotonic() < ends_at
-        assert bound < reserved < bound + 40  # the prompt, too
+        _eventually(lambda: standing(router, "alice")["tokensPerMinute"] > 0)
+        assert bound < standing(router, "alice")["tokensPerMinute"] < bound + 40  # the prompt, too
+        standins.openai.go_on()
         assert asked.result().status_code == 200
     body = json.loads(standins.openai.requests()[0]["body"])
     assert (body.get("max_completion_tokens") or body.get("max_tokens")) == bound
@@ -257,11 +256,14 @@ def test_asking_for_the_route_counts_for_nothing(standins: Standins, keys: Keys,
 def test_one_more_than_may_run_at_a_time_is_429(standins: Standins, keys: Keys, tmp_path: Path) -> None:
     headers = keys("alice", limits={"concurrentRequests": 2})
     with running_router(config(standins, tmp_path)) as router:
-        standins.openai.fault("slow_first_token", times=2, seconds=1.0)
+        standins.openai.fault("slow_first_token", times=2)
         with ThreadPoolExecutor(6) as callers:
-            answers = list(callers.map(lambda _: router.chat(headers=headers, stream=True), range(6)))
+            asked = [callers.submit(router.chat, headers=headers, stream=True) for _ in range(6)]
+            _eventually(lambda: sum(one.done() for one in asked) == 4)
+            standins.openai.go_on()
+            answers = [one.result() for one in asked]
         assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429, 429, 429]
-        assert standing(router, "alice") == {"concurrentRequests": 0}
+        _eventually(lambda: standing(router, "alice") == {"concurrentRequests": 0})
         assert router.chat(headers=headers).status_code == 200
 
 
@@ -383,7 +385,7 @@ def _metric(router: Running, name: str) -> str:
 
 
 def _eventually(done: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + 10
+    ends_at = time.monotonic() + 30
     while not done():
         assert time.monotonic() < ends_at, "it did not happen"
         time.sleep(0.02)

@@ -174,7 +174,7 @@ async def gate(upstream_url: str, *, replay: ReplayStore | None = None, **change
     clock, metrics = Clock(), GateMetrics(CollectorRegistry())
     started_at = int(clock.now) - 3600 - UNREADY_S
     keys = {f"{TARGET}.1": KEY, f"{TARGET}.2": NEXT_KEY}
-    async with Http1Client(connect_timeout_s=1) as client:
+    async with Http1Client(connect_timeout_s=20) as client:
         door = {
             "verifier": Verifier(keys=keys, target=TARGET, authority=AUTHORITY, not_before=started_at),
             "replay": MemoryReplayStore(max_entries=1000) if replay is None else replay,

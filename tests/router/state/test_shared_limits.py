@@ -78,12 +78,15 @@ class Team:
         time.sleep(seconds)
         os.kill(process.pid, signal.SIGCONT)
 
+    def granted(self) -> int:
+        return sum(log.read_text().count(" granted ") for log in self.folder.glob("*.log"))
+
     def end(self) -> list[Worker]:
         self.await_ready()
         for process, _ in self.alive:
             process.terminate()
         for process, _ in self.alive:
-            process.join(20)
+            process.join(30)
             assert process.exitcode == 0
         logs = [log for log in self.folder.glob("*.log") if log.exists()]
         return [
@@ -167,7 +170,10 @@ def test_all_of_the_limit_is_used_and_not_one_more(server: RedisServer, tmp_path
     limits = {"rpm": 500, "tpm": 10**7, "slots": 1000, "usd": 1.0}
     with ExitStack() as stack:
         hired = team(server, tmp_path, stack, timeout_s=5.0, limits=limits)
-        time.sleep(1.0)
+        ends_at = time.monotonic() + 30
+        while hired.granted() < limits["rpm"] and time.monotonic() < ends_at:
+            time.sleep(0.05)
+        time.sleep(0.2)  # in which there would be one more
         workers = hired.end()
     assert sum(len(worker.grants) for worker in workers) == 500
     assert left(server, limits)["requests"] == 500
@@ -199,7 +205,9 @@ def test_a_budget_is_never_overdrawn(server: RedisServer, tmp_path: Path) -> Non
         for _ in range(2):
             time.sleep(0.3)
             hired.kill_one()
-        time.sleep(0.5)
+        granted = -1
+        while granted != (granted := hired.granted()):  # until nothing is left
+            time.sleep(0.5)
         workers = hired.end()
     counted = left(server, limits)
     least, most = money(workers)

@@ -50,7 +50,7 @@ class Upstream:
 
     async def ended(self) -> None:
         """All connections have ended, which they soon must."""
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(20):
             await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
@@ -72,7 +72,7 @@ class Stack:
         """Run ``use`` with a client and the URL of an upstream that serves each of its connections with ``serve``."""
 
         async def main() -> None:
-            async with serving(serve, tls=tls) as (upstream, url), self.make(connect_timeout_s=2.0) as client:
+            async with serving(serve, tls=tls) as (upstream, url), self.make(connect_timeout_s=20.0) as client:
                 await use(client, url, upstream)
 
         self.run(main)

@@ -30,7 +30,7 @@ def test_a_public_name_that_leads_to_this_machine_gets_no_connection(make: Make,
     loop = Resolving(disguise)
 
     async def main() -> None:
-        async with serving(answering(OK)) as (upstream, url), make(connect_timeout_s=2.0) as client:
+        async with serving(answering(OK)) as (upstream, url), make(connect_timeout_s=20.0) as client:
             with pytest.raises(ConnectFailed, match="private: true"):
                 await fetch(client, url.with_host("api.example.com"))
             assert upstream.connections == 0
@@ -41,7 +41,7 @@ def test_a_public_name_that_leads_to_this_machine_gets_no_connection(make: Make,
 @CLIENTS
 def test_a_metadata_service_gets_no_connection_whatever_the_operator_says(make: Make) -> None:
     async def main() -> None:
-        async with make(connect_timeout_s=2.0) as client:
+        async with make(connect_timeout_s=20.0) as client:
             with pytest.raises(ConnectFailed, match="no target"):
                 await fetch(client, URL("http://api.example.com/"), private=True)
 
@@ -61,11 +61,11 @@ def test_a_name_that_leads_elsewhere_the_second_time_is_judged_the_second_time(
     )
 
     async def main() -> None:
-        async with serving(answering(OK)) as (upstream, url), Http1Client(connect_timeout_s=2.0) as client:
+        async with serving(answering(OK)) as (upstream, url), Http1Client(connect_timeout_s=20.0) as client:
             rebound = url.with_host("api.example.com")
             assert await fetch(client, rebound) == b"ok"
             assert loop.asked == ["api.example.com"]  # once: what was judged is what was connected to
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(20):
                 await upstream.closed.wait()
             loop.addresses = (second,)
             with pytest.raises(ConnectFailed, match="judged"):
@@ -88,7 +88,7 @@ def test_of_several_addresses_only_those_that_may_be_used_are_tried() -> None:
 
 def test_a_connection_into_a_private_network_serves_nobody_who_may_not_go_there() -> None:
     async def main() -> None:
-        async with serving(answering(OK, OK)) as (upstream, url), Http1Client(connect_timeout_s=2.0) as client:
+        async with serving(answering(OK, OK)) as (upstream, url), Http1Client(connect_timeout_s=20.0) as client:
             assert await fetch(client, url.with_host("a.test"), private=True) == b"ok"
             with pytest.raises(ConnectFailed):
                 await fetch(client, url.with_host("a.test"))

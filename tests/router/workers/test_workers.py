@@ -27,8 +27,10 @@ from tests.router.routers import providers
 from tests.router.standins import Standins, running_standins
 
 COMMAND = Path(sys.executable).with_name("llm-router")
-TOKENS = 240
-"""Of a streamed answer: six seconds, so that it is still under way when a busy machine comes to the deed."""
+TOKENS, HELD_AT = 120, 100
+"""Of a streamed answer, and where it stays until it is let go: under way for as long as a busy machine needs."""
+STREAMING = "gemini"
+"""Who gives streams; all other requests go to the cheapest."""
 CHAT = "/v1/chat/completions"
 HI = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
 METRICS_TOKEN = "the-token-of-prometheus"
@@ -78,20 +80,22 @@ class Crew:
 
 
 class Stream:
-    """A streamed answer that is being read. ``pid`` is the worker that gives it."""
+    """A streamed answer that is being read. ``pid`` is the worker that gives it. It ends once it is let go."""
 
     def __init__(self, crew: Crew) -> None:
         self._began = threading.Event()
         self.text, self.port, self.broken = "", 0, False
         self._thread = threading.Thread(target=self._read, args=(crew,))
         self._thread.start()
-        assert self._began.wait(20)
+        assert self._began.wait(30)
         self.pid = next(pid for pid in crew.pids() if self.port in ports_of(pid))
 
     def _read(self, crew: Crew) -> None:
-        asked = HI | {"stream": True, "max_tokens": TOKENS}
+        asked, headers = HI | {"stream": True, "max_tokens": TOKENS}, {"x-llm-target": STREAMING}
         try:
-            with httpx.stream("POST", crew.url + CHAT, json=asked, timeout=30.0, trust_env=False) as answer:
+            with httpx.stream(
+                "POST", crew.url + CHAT, json=asked, headers=headers, timeout=60.0, trust_env=False
+            ) as answer:
                 self.port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
                 for text in answer.iter_text():
                     self.text += text
@@ -100,12 +104,8 @@ class Stream:
             self.broken = True
 
     def end(self) -> None:
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive()
-
-    @property
-    def young(self) -> bool:
-        return self.text.count("data: ") < TOKENS / 2
 
     @property
     def whole(self) -> bool:
@@ -117,14 +117,20 @@ def ports_of(pid: int) -> set[int]:
     return {link.raddr.port for link in psutil.Process(pid).net_connections("tcp") if link.raddr}
 
 
-def streams_of_both(crew: Crew) -> list[Stream]:
-    """Some that have only just begun."""
+@contextmanager
+def streams_of_both(crew: Crew) -> Iterator[list[Stream]]:
+    """Some that are under way; when the context ends they are let go, and have ended."""
+    crew.standins.gemini.fault("stall", after_events=HELD_AT)
     streams: list[Stream] = []
-    for _ in range(30):
-        streams = [*(stream for stream in streams if stream.young), Stream(crew)]
-        if len({stream.pid for stream in streams}) == 2:
-            return streams
-    raise AssertionError("one worker takes all")
+    try:
+        while len({stream.pid for stream in streams}) < 2:
+            assert len(streams) < 30, "one worker takes all"
+            streams.append(Stream(crew))
+        yield streams
+    finally:
+        crew.standins.gemini.go_on()
+        for stream in streams:
+            stream.end()
 
 
 def gone(pid: int) -> bool:
@@ -160,7 +166,8 @@ def together(count: int, work: Callable[[], object]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_workers_share_the_load_and_speak_with_one_voice(crew: Crew) -> None:
@@ -174,7 +181,9 @@ def test_workers_share_the_load_and_speak_with_one_voice(crew: Crew) -> None:
     assert whole["llm_router_workers"] == 2
     assert crew.metrics(crew.url)["llm_router_requests_total"] == before + 24, "the public listener says the same"
     assert crew.metrics(crew.metrics_url)["llm_router_requests_total"] == before + 24, "and that of metrics alone"
-    assert httpx.get(f"{crew.metrics_url}/metrics", trust_env=False).status_code == 401, "to who shows the token"
+    assert httpx.get(f"{crew.metrics_url}/metrics", timeout=30.0, trust_env=False).status_code == 401, (
+        "to who shows the token"
+    )
     assert crew.admin("/admin/savings")["requests"] == before + 24, "and so does the ledger on disk"
     ids = {answer.headers["x-llm-router-request-id"] for answer in asked}
     assert ids <= {record["request_id"] for record in crew.admin("/admin/requests")}
@@ -195,11 +204,9 @@ def test_workers_share_the_load_and_speak_with_one_voice(crew: Crew) -> None:
         "kept": before + 24,
         "duplicates": 0,
     }
-    streams = streams_of_both(crew)
-    assert {stream.pid for stream in streams} == {*crew.pids()}
-    for stream in streams:
-        stream.end()
-        assert stream.whole
+    with streams_of_both(crew) as streams:
+        assert {stream.pid for stream in streams} == {*crew.pids()}
+    assert all(stream.whole for stream in streams)
 
 
 def test_kill_9_of_a_worker_hurts_its_own_streams_only(crew: Crew) -> None:
@@ -207,16 +214,14 @@ def test_kill_9_of_a_worker_hurts_its_own_streams_only(crew: Crew) -> None:
     crew.file.write_text("router: {nonsense: 1}\n")
     crew.ask()
     before, pids = crew.metrics(), crew.pids()
-    streams = streams_of_both(crew)
-    victim = streams[0].pid
-    os.kill(victim, signal.SIGKILL)
-    shown = [before["llm_router_requests_total"]]
-    answered = [crew.ask().status_code for _ in range(6)]
-    shown.append(crew.metrics()["llm_router_requests_total"])
-    crew.process.wait_until(lambda: victim not in crew.pids() and len(crew.pids()) == 2)
-    for stream in streams:
-        stream.end()
-        assert stream.whole == (stream.pid != victim)
+    with streams_of_both(crew) as streams:
+        victim = streams[0].pid
+        os.kill(victim, signal.SIGKILL)
+        shown = [before["llm_router_requests_total"]]
+        answered = [crew.ask().status_code for _ in range(6)]
+        shown.append(crew.metrics()["llm_router_requests_total"])
+        crew.process.wait_until(lambda: victim not in crew.pids() and len(crew.pids()) == 2)
+    assert [stream.whole for stream in streams] == [stream.pid != victim for stream in streams]
     assert answered == [200] * 6
     after = crew.metrics()
     shown.append(after["llm_router_requests_total"])
@@ -238,7 +243,7 @@ def test_all_workers_reload_or_none(crew: Crew) -> None:
     crew.process.wait_until(lambda: "\nreloaded" in crew.process.output)
     assert crew.target() == {"gemini"}
     crew.file.write_text("router: {nonsense: 1}\n")
-    refused = httpx.post(crew.admin_url + "/admin/reload", trust_env=False)
+    refused = httpx.post(crew.admin_url + "/admin/reload", timeout=30.0, trust_env=False)
     assert (refused.status_code, refused.json()["reloaded"]) == (422, False)
     assert "nonsense" in refused.json()["problems"][0]
     assert crew.target() == {"gemini"}
@@ -246,11 +251,14 @@ def test_all_workers_reload_or_none(crew: Crew) -> None:
     crew.write()
     text = crew.file.read_text()
     crew.file.write_text(text.replace("workers: 2", "workers: 3"))
-    refused = httpx.post(crew.admin_url + "/admin/reload", trust_env=False)
+    refused = httpx.post(crew.admin_url + "/admin/reload", timeout=30.0, trust_env=False)
     assert "server.workers: changed, which takes a restart" in refused.json()["problems"][0], "said by the workers"
     assert crew.target() == {"gemini"}
     crew.file.write_text(text)
-    assert httpx.post(crew.admin_url + "/admin/reload", trust_env=False).json() == {"reloaded": True, "problems": []}
+    assert httpx.post(crew.admin_url + "/admin/reload", timeout=30.0, trust_env=False).json() == {
+        "reloaded": True,
+        "problems": [],
+    }
     assert crew.target() == {"anthropic"}
     assert crew.metrics()["llm_router_config_last_reload_success"] == 1
 
@@ -298,13 +306,11 @@ def test_sigterm_lets_all_workers_finish_whoever_gets_it(standins: Standins, tmp
             crew.ask()
         assert crew.admin("/admin/savings")["requests"] == 4, "summed up from the memories of both"
         pids = crew.pids()
-        streams = streams_of_both(crew)
-        for pid in (crew.process.pid, *pids):
-            os.kill(pid, signal.SIGTERM)
-        crew.process.wait_until(lambda: not answers(f"{crew.url}/livez"))
-        for stream in streams:
-            stream.end()
-            assert stream.whole
+        with streams_of_both(crew) as streams:
+            for pid in (crew.process.pid, *pids):
+                os.kill(pid, signal.SIGTERM)
+            crew.process.wait_until(lambda: not answers(f"{crew.url}/livez"))
+        assert all(stream.whole for stream in streams)
         assert crew.process.wait() == 0, crew.process.output
         assert all(gone(pid) for pid in pids)
         assert "has ended" not in crew.process.output
@@ -314,7 +320,9 @@ def test_sigterm_lets_all_workers_finish_whoever_gets_it(standins: Standins, tmp
 def test_a_second_signal_ends_all_workers_at_once(standins: Standins, tmp_path: Path) -> None:
     with running(tmp_path, standins, drain_delay="60s") as crew:
         crew.process.send(signal.SIGTERM)
-        crew.process.wait_until(lambda: httpx.get(f"{crew.url}/readyz", trust_env=False).text == "draining\n")
+        crew.process.wait_until(
+            lambda: httpx.get(f"{crew.url}/readyz", timeout=30.0, trust_env=False).text == "draining\n"
+        )
         assert crew.ask().status_code == 200, "who has not noticed yet is still answered"
         crew.process.send(signal.SIGTERM)
         assert crew.process.wait() == 0, crew.process.output

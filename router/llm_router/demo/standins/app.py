@@ -1,7 +1,8 @@
 """One stand-in as an ASGI application: a dialect, the faults it is told, the requests it has seen.
 
 Beside the provider's own paths it answers to whoever controls it: ``POST /__standin__/fault`` adds a fault, ``DELETE``
-clears all; ``GET /__standin__/requests`` lists what came, credentials included, ``DELETE`` forgets it.
+clears all and lets those go on whom one holds up; ``GET /__standin__/requests`` lists what came, credentials included,
+``DELETE`` forgets it.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ class Standin:
         self._pace = pace or Pace()
         self._faults = Faults()
         self._seen: deque[Seen] = deque(maxlen=_MOST_SEEN)
+        self._under_way: set[Exchange] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
+        self._under_way.add(exchange)
         try:
             if scope["path"].startswith(CONTROL):
                 await self._control(scope["method"], scope["path"].removeprefix(CONTROL), exchange)
@@ -43,6 +46,7 @@ class Standin:
         except Gone:
             pass
         finally:
+            self._under_way.discard(exchange)
             exchange.release()
 
     async def _control(self, method: str, path: str, exchange: Exchange) -> None:
@@ -58,6 +62,8 @@ class Standin:
                 self._faults.add(msgspec.json.decode(body, type=Fault))
             case "DELETE", "/fault":
                 self._faults.clear()
+                for held in self._under_way:
+                    held.go_on()
             case "GET", "/requests":
                 return Document(body=dump(list(self._seen)))
             case "DELETE", "/requests":
@@ -88,7 +94,7 @@ class Standin:
         if fault is not None:
             seen.fault = fault.kind
             if fault.kind == "silence":
-                await exchange.wait(fault.seconds)
+                await exchange.pause(fault.seconds)
             if fault.kind == "reset":
                 seen.outcome = "broken"
                 await exchange.reset()

@@ -40,6 +40,7 @@ class Exchange:
         self._receive, self._send = receive, send
         self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]["transport"]
         self._left: asyncio.Future[None] | None = None
+        self._told = asyncio.Event()
         self._bare = False
 
     async def read(self, most: int) -> bytes:
@@ -89,6 +90,23 @@ class Exchange:
             await asyncio.wait({self._left}, timeout=seconds)
             if self._left.done():
                 raise Gone
+
+    async def pause(self, seconds: float | None) -> bool:
+        """As ``wait``, but no longer than until ``go_on``: whether that was called."""
+        told = asyncio.ensure_future(self._told.wait())
+        try:
+            await asyncio.wait(
+                {told, self._left} if self._left else {told}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            told.cancel()
+        if self._left is not None and self._left.done():
+            raise Gone
+        return self._told.is_set()
+
+    def go_on(self) -> None:
+        """Ends the pause that is under way, and those to come."""
+        self._told.set()
 
     async def hang_up(self) -> None:
         """Ends the connection in order (FIN) whatever is still missing of the answer."""

@@ -94,9 +94,10 @@ class Delivery:
             if rest_s is not None and rest_s <= 0:
                 break
             if pause.ping_s is None or not pings:
-                await self._exchange.wait(rest_s)
+                await self._exchange.pause(rest_s)
                 break
-            await self._exchange.wait(pause.ping_s if rest_s is None else min(pause.ping_s, rest_s))
+            if await self._exchange.pause(pause.ping_s if rest_s is None else min(pause.ping_s, rest_s)):
+                break
             await self._exchange.send(self._ping)
         self._began += time.monotonic() - began
 

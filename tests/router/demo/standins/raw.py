@@ -88,7 +88,7 @@ class Wire:
         return [_parsed(event) for event in self.events]
 
 
-def ask(standin: Standin, name: str, *, stream: bool = True, timeout_s: float = 5.0) -> Wire:
+def ask(standin: Standin, name: str, *, stream: bool = True, timeout_s: float = 30.0) -> Wire:
     """Asks a short question on a connection of its own and reads until it ends."""
     with connect(standin) as connection:
         connection.settimeout(timeout_s)
@@ -108,7 +108,7 @@ def request(standin: Standin, name: str, *, stream: bool = True) -> bytes:
 
 def connect(standin: Standin) -> socket.socket:
     at = urlsplit(standin.url)
-    return socket.create_connection((at.hostname or "", at.port or 0), timeout=5)
+    return socket.create_connection((at.hostname or "", at.port or 0), timeout=30)
 
 
 def _received(connection: socket.socket) -> Wire:

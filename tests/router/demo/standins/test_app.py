@@ -95,7 +95,7 @@ def test_a_caller_who_leaves_while_words_come_is_noticed() -> None:
             client.stream("POST", standins.openai.url + path, headers=headers, json=body) as answer,
         ):
             next(answer.iter_lines())
-        [request] = standins.openai.settled(deadline_s=1)
+        [request] = standins.openai.settled()
     assert (request["outcome"], request["status"]) == ("left", 200)
     assert request["events"] < 30
 
@@ -105,7 +105,7 @@ def test_a_caller_who_leaves_in_mid_request_leaves_no_trace_of_an_answer(openai:
         connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
         while not openai.requests():
             time.sleep(0.01)
-    [request] = openai.settled(deadline_s=1)
+    [request] = openai.settled()
     assert (request["outcome"], request["status"]) == ("left", None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from .raw import Wire, ask
 
 NAMES = ["openai", "anthropic", "gemini"]
 BEFORE_CONTENT = {"openai": 1, "anthropic": 3, "gemini": 0}
-QUIET_S = 0.6
+QUIET_S = 1.2
 OVERLOADED = {"openai": 503, "anthropic": 529, "gemini": 503}
 
 each = pytest.mark.parametrize("name", NAMES)
@@ -74,7 +75,7 @@ def test_silence_sends_nothing_until_the_caller_leaves(standins: Standins, name:
     standin.fault("silence")
     wire = ask(standin, name, stream=stream, timeout_s=0.3)
     assert (wire.head, wire.ended) == (b"", "timeout")
-    [request] = standin.settled(deadline_s=1)
+    [request] = standin.settled()
     assert (request["outcome"], request["status"], request["fault"]) == ("left", None, "silence")
 
 
@@ -83,6 +84,23 @@ def test_silence_can_end_in_an_answer(standins: Standins) -> None:
     wire = ask(standins.openai, "openai")
     assert _complete("openai", wire)
     assert wire.gaps_s[0] >= 0.25  # two clocks: the question is read a little after it was written
+
+
+@streamed_or_not
+@pytest.mark.parametrize(
+    "fault", [{"kind": "silence"}, {"kind": "stall", "after_events": 2}, {"kind": "slow_first_token", "ping_s": 0.05}]
+)
+def test_who_is_held_up_goes_on_once_the_fault_is_taken_back(
+    standins: Standins, stream: bool, fault: dict[str, Any]
+) -> None:
+    standins.openai.fault(**fault)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask, standins.openai, "openai", stream=stream, timeout_s=30)
+        while not any(request["fault"] for request in standins.openai.requests()):
+            assert not asked.done()
+        standins.openai.go_on()
+        wire = asked.result()
+    assert (wire.status, wire.ended, wire.whole) == (200, "fin", True)
 
 
 @each
@@ -114,10 +132,10 @@ def test_a_slow_document_has_its_headers_at_once(standins: Standins) -> None:
 @each
 def test_keep_alives_come_while_nothing_else_does(standins: Standins, name: str) -> None:
     standin = _standin(standins, name)
-    standin.fault("slow_first_token", seconds=0.7, ping_s=0.1)
+    standin.fault("slow_first_token", seconds=1.0, ping_s=0.1)
     wire = ask(standin, name)
     pings = [event for event in wire.events if event.startswith(b":") or b'"ping"' in event]
-    assert len(pings) >= 4
+    assert len(pings) >= 2
     assert _complete(name, wire)
 
 
@@ -128,7 +146,7 @@ def test_stall_falls_silent_after_so_many_events(standins: Standins, name: str, 
     standin.fault("stall", after_events=events)
     wire = ask(standin, name, timeout_s=QUIET_S)
     assert (wire.status, wire.ended, len(wire.events)) == (200, "timeout", events)
-    [request] = standin.settled(deadline_s=1)
+    [request] = standin.settled()
     assert (request["outcome"], request["events"]) == ("left", events)
 
 
@@ -147,7 +165,7 @@ def test_cut_ends_the_connection_after_so_many_events(standins: Standins, name: 
     wire = ask(standin, name)
     assert (wire.status, wire.ended, len(wire.events)) == (200, ended, 4)
     assert not _complete(name, wire)
-    [request] = standin.settled(deadline_s=1)
+    [request] = standin.settled()
     assert (request["outcome"], request["events"]) == ("broken", 4)
 
 
