@@ -10,6 +10,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -94,10 +95,9 @@ class Exchange:
     async def pause(self, seconds: float | None) -> bool:
         """As ``wait``, but no longer than until ``go_on``: whether that was called."""
         told = asyncio.ensure_future(self._told.wait())
+        ends: set[asyncio.Future[Any]] = {told} if self._left is None else {told, self._left}
         try:
-            await asyncio.wait(
-                {told, self._left} if self._left else {told}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             told.cancel()
         if self._left is not None and self._left.done():
