@@ -110,6 +110,7 @@ class AzurePlatform(Component):
             AzureCpuPoolArgs(
                 resource_group=self._group_name,
                 cluster_name=self.cluster.name,
+                version=platform.kubernetes_version,
                 subnet_id=self.network.subnet_id,
                 zones=platform.zones,
                 vm_size=platform.cpu.machine_types[0],
@@ -127,6 +128,7 @@ class AzurePlatform(Component):
         gpu = AzureGpuPoolArgs(
             resource_group=self._group_name,
             cluster_name=self.cluster.name,
+            version=platform.kubernetes_version,
             subnet_id=self.network.subnet_id,
             # Spot T4s are scarce enough without asking for a zone.
             zones=(),

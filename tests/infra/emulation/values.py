@@ -18,6 +18,7 @@ ALLOWED: dict[str, dict[str, Set[str]]] = {
         "enabledClusterLogTypes[]": allowed.EKS_LOG_TYPES,
     },
     "aws:eks/nodeGroup:NodeGroup": {
+        "version": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["aws"]),
         "amiType": allowed.EKS_AMI_TYPES,
         "capacityType": allowed.EKS_CAPACITY_TYPES,
         "taints[].effect": _TAINTS,
@@ -41,6 +42,7 @@ ALLOWED: dict[str, dict[str, Set[str]]] = {
         "kubernetesVersion": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["azure"]),
     },
     "azure-native:containerservice:AgentPool": {
+        "orchestratorVersion": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["azure"]),
         "vmSize": {*machines.CPU_MACHINES["azure"], *machines.GPU_MACHINES["azure"]},
     },
 }
