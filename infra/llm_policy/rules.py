@@ -147,11 +147,15 @@ def _gpu_pool(*, spot: bool, least: Any, tainted: bool) -> Iterator[str]:
 
 def tagged(kind: str, props: Props) -> Iterator[str]:
     """What costs money says whose it is."""
-    key = {EKS: "tags", EKS_GROUP: "tags", AKS: "tags", AKS_POOL: "tags", GKE: "resourceLabels"}.get(kind)
+    key = {
+        **dict.fromkeys((EKS, EKS_GROUP, AKS, AKS_POOL), "tags"),
+        GKE: "resourceLabels",
+        GKE_POOL: "nodeConfig.resourceLabels",
+    }.get(kind)
     if kind in ("aws:ec2/natGateway:NatGateway", "azure-native:network:NatGateway", "aws:ec2/vpc:Vpc"):
         key = "tags"
     if key is not None:
-        missing = sorted({"project", "environment", "cluster"} - set(props.get(key) or ()))
+        missing = sorted({"project", "environment", "cluster"} - set(at(props, key) or ()))
         if missing:
             yield f"has no {', '.join(missing)} among its {key}"
 

@@ -65,6 +65,7 @@ _AWS_PREFIXES = {
     "Eip": "eipalloc",
     "LaunchTemplate": "lt",
     "VpcEndpoint": "vpce",
+    "Zone": "Z",
 }
 
 

@@ -26,6 +26,7 @@ ALLOWED: dict[str, dict[str, Set[str]]] = {
     },
     "aws:ecr/repository:Repository": {"imageTagMutability": allowed.ECR_TAG_MUTABILITY},
     "gcp:container/cluster:Cluster": {
+        "minMasterVersion": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["gcp"]),
         "releaseChannel.channel": allowed.GKE_RELEASE_CHANNELS,
         "datapathProvider": allowed.GKE_DATAPATHS,
         "networkingMode": {"VPC_NATIVE"},

@@ -97,6 +97,8 @@ BREACHES = [
         "taint",
     ),
     ("tagged", "aws", rules.EKS_GROUP, "cpu", ("tags", {"project": "x"}), "has no cluster, environment among its tags"),
+    ("tagged", "gcp", rules.GKE_POOL, "gpu", ("nodeConfig.resourceLabels", {}), "has no cluster, environment, project"),
+    ("tagged", "azure", rules.AKS_POOL, "gpu", ("tags", ...), "has no cluster, environment, project among its tags"),
     ("tagged", "gcp", rules.GKE, "", ("resourceLabels", ...), "has no cluster, environment, project"),
 ]
 
