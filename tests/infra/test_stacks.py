@@ -278,6 +278,11 @@ def test_everything_in_the_cluster_waits_for_nodes(dev: Recorded) -> None:
     assert any("ool" in urn or "nodeGroup" in urn for urn in provider.depends_on)
 
 
+def test_who_names_no_project_of_google_cloud_is_told_how() -> None:
+    with pytest.raises(pulumi.ConfigMissingError, match="pulumi config set gcp:project"):
+        programs.run("gcp", "dev", {"gcp:project": None})
+
+
 def test_zones_that_eks_cannot_use_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither Local Zones nor those where it has no control plane; their names differ from account to account."""
     whole = "opt-in-not-required"
