@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from .errors import SettingsError
 from .gate_keys import GateKeys, GateKeysArgs
 from .live import LiveError
 from .settings.load import load
-from .settings.model import NodePool, Platform
+from .settings.model import Kind, NodePool, Platform
 from .tables.prices import NodePrice
 
 
@@ -82,10 +82,12 @@ def given_keys() -> frozenset[str]:
     return frozenset(CONFIG.get())
 
 
-def gate_keys(platform: Platform, component: pulumi.ComponentResource) -> dict[str, GateKeys]:
-    """A pair of keys for each pool, by the pool's name."""
+def gate_keys(
+    platform: Platform, component: pulumi.ComponentResource, kinds: Iterable[Kind] | None = None
+) -> dict[str, GateKeys]:
+    """A pair of keys for each pool that there is, or for each of ``kinds``, by the pool's name."""
     opts = pulumi.ResourceOptions(parent=component)
-    names = [platform.pool_name(pool.kind) for pool in platform.pools]
+    names = [platform.pool_name(kind) for kind in kinds or [pool.kind for pool in platform.pools]]
     return {
         name: GateKeys(name, GateKeysArgs(pool=name, generation=platform.gate_key_generation), opts) for name in names
     }

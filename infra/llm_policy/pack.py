@@ -13,7 +13,7 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from .rules import RULES, Rule, shown_secrets
+from .rules import RULES, Rule, protected, shown_secrets
 
 
 def pack() -> PolicyPack:
@@ -26,6 +26,11 @@ def policies() -> list[Policy]:
         ResourceValidationPolicy(name=name, description=text, validate=_judging(rule))
         for name, (text, rule) in RULES.items()
     ]
+    made.append(
+        ResourceValidationPolicy(
+            name="protected", description="Production cannot be deleted by accident.", validate=_judge_protection
+        )
+    )
     secrets = "Generated keys are in nothing but what is made to hold secrets."
     made.append(StackValidationPolicy(name="no-shown-secrets", description=secrets, validate=_judge_stack))
     return made
@@ -37,6 +42,11 @@ def _judging(rule: Rule):  # type: ignore[no-untyped-def]  # pulumi_policy's own
             report(f"{args.name} {message}", None)
 
     return validate
+
+
+def _judge_protection(args: ResourceValidationArgs, report: ReportViolation) -> None:
+    for message in protected(args.resource_type, args.props, by_pulumi=args.opts.protect):
+        report(f"{args.name} {message}", None)
 
 
 def _judge_stack(args: StackValidationArgs, report: ReportViolation) -> None:

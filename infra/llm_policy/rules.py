@@ -13,6 +13,7 @@ EVERYWHERE = ("0.0.0.0/0", "::/0")
 EKS, EKS_GROUP = "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"
 GKE, GKE_POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 AKS, AKS_POOL = "azure-native:containerservice:ManagedCluster", "azure-native:containerservice:AgentPool"
+AZURE_GROUP = "azure-native:resources:ResourceGroup"
 #: Actions that only look: their lists cannot be narrowed to a resource.
 _LOOKS = ("Describe", "List", "Get")
 
@@ -146,18 +147,25 @@ def _gpu_pool(*, spot: bool, least: Any, tainted: bool) -> Iterator[str]:
 
 def tagged(kind: str, props: Props) -> Iterator[str]:
     """What costs money says whose it is."""
-    key = {EKS: "tags", EKS_GROUP: "tags", AKS: "tags", AKS_POOL: "tags", GKE: "resourceLabels"}.get(kind)
+    key = {
+        **dict.fromkeys((EKS, EKS_GROUP, AKS, AKS_POOL), "tags"),
+        GKE: "resourceLabels",
+        GKE_POOL: "nodeConfig.resourceLabels",
+    }.get(kind)
     if kind in ("aws:ec2/natGateway:NatGateway", "azure-native:network:NatGateway", "aws:ec2/vpc:Vpc"):
         key = "tags"
     if key is not None:
-        missing = sorted({"project", "environment", "cluster"} - set(props.get(key) or ()))
+        missing = sorted({"project", "environment", "cluster"} - set(at(props, key) or ()))
         if missing:
             yield f"has no {', '.join(missing)} among its {key}"
 
 
-def protected(kind: str, props: Props) -> Iterator[str]:
+def protected(kind: str, props: Props, *, by_pulumi: bool) -> Iterator[str]:
+    """``by_pulumi``: the resource's option ``protect``. AKS has no property of its own that would keep it."""
     if kind in (EKS, GKE) and in_production(props) and not props.get("deletionProtection"):
         yield "is production and can be deleted: set deletionProtection"
+    if kind in (AKS, AZURE_GROUP) and in_production(props) and not by_pulumi:
+        yield "is production and can be deleted: set the option protect"
 
 
 #: Name → (what it demands, how it is judged).
@@ -170,7 +178,6 @@ RULES: dict[str, tuple[str, Rule]] = {
     "standard-support": ("Clusters stay in standard support.", standard_support),
     "gpu-pools": ("GPU pools are spot pools that go to zero.", gpu_pools),
     "tagged": ("What costs money says whose it is.", tagged),
-    "protected": ("Production cannot be deleted by accident.", protected),
 }
 
 #: Types that are made to hold secrets; whatever else holds one shows it.

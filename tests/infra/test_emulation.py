@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.infra.emulation import check, outputs, sdk
+from llm_infra.clouds import Cloud
+from llm_infra.tables import kubernetes_versions, machines
+from tests.infra.emulation import check, outputs, sdk, values
 
 GROUP: dict[str, Any] = {
     "clusterName": "c",
@@ -48,6 +50,57 @@ def test_what_is_right_passes() -> None:
 def test_what_is_wrong_is_named_with_its_path(changes: dict[str, Any], message: str) -> None:
     (problem,) = problems(EKS_GROUP, {**GROUP, **changes})
     assert problem.startswith(message)
+
+
+GKE_POOL = "gcp:container/nodePool:NodePool"
+AKS_POOL = "azure-native:containerservice:AgentPool"
+AKS: dict[str, Any] = {"resourceGroupName": "g", "resourceName": "c"}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "message"),
+    [
+        (GKE_POOL, {"cluster": "c", "nodeConfg": {}}, "nodeConfg: unknown property, did you mean nodeConfig?"),
+        (GKE_POOL, {"nodeCount": 1}, "cluster: missing required property"),
+        (GKE_POOL, {"cluster": "c", "nodeCount": "some"}, "nodeCount: expected int"),
+        (
+            GKE_POOL,
+            {"cluster": "c", "nodeConfig": {"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]}},
+            "nodeConfig.taints[].effect: expected one of NO_EXECUTE, NO_SCHEDULE, PREFER_NO_SCHEDULE",
+        ),
+        (AKS_POOL, {**AKS, "vmSise": "x"}, "vmSise: unknown property, did you mean vmSize?"),
+        (AKS_POOL, {"resourceGroupName": "g"}, "resourceName: missing required property"),
+        (AKS_POOL, {**AKS, "minCount": 0.5}, "minCount: expected int"),
+        (AKS_POOL, {**AKS, "scaleSetPriority": "Spott"}, "scaleSetPriority: expected one of Regular, Spot"),
+    ],
+)
+def test_so_do_those_of_the_other_clouds(token: str, inputs: dict[str, Any], message: str) -> None:
+    (problem,) = problems(token, inputs)
+    assert problem.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "cluster", "version", "pool", "machine"),
+    [
+        ("aws", "aws:eks/cluster:Cluster", "version", EKS_GROUP, "instanceTypes"),
+        ("gcp", "gcp:container/cluster:Cluster", "minMasterVersion", GKE_POOL, "nodeConfig.machineType"),
+        ("azure", "azure-native:containerservice:ManagedCluster", "kubernetesVersion", AKS_POOL, "vmSize"),
+    ],
+)
+def test_versions_and_machines_are_judged_by_the_tables_of_the_configuration(
+    cloud: Cloud, cluster: str, version: str, pool: str, machine: str
+) -> None:
+    def of_machine(name: str) -> dict[str, Any]:
+        head, _, key = machine.rpartition(".")
+        value = {key: [name] if key.endswith("s") else name}
+        return {head: value} if head else value
+
+    for known in kubernetes_versions.STANDARD_SUPPORT_ENDS[cloud]:
+        assert list(values.problems(cluster, {version: known})) == []
+    assert list(values.problems(cluster, {version: "1.12"}))
+    for name in {**machines.CPU_MACHINES[cloud], **machines.GPU_MACHINES[cloud]}:
+        assert list(values.problems(pool, of_machine(name))) == []
+    assert list(values.problems(pool, of_machine("huge")))
 
 
 def test_enumerations_of_azure_are_judged() -> None:

@@ -131,10 +131,22 @@ def test_prod_is_protected_and_dev_can_go(recorded: Recorded) -> None:
     ]
     production = recorded.stack == "prod"
     assert cluster.options["protect"] is production
-    if "azure" in cluster.type:
-        assert len(recorded.of("ManagementLockByScope")) == production
-    else:
+    if "azure" not in cluster.type:
         assert cluster.inputs["deletionProtection"] is production
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_azure_locks_what_stays_as_long_as_clusters_and_zones_do(stack: str) -> None:
+    """A lock of more than that would keep records from external-dns and old pools from their replacement."""
+    recorded = programs.as_shipped("azure", stack)
+    locks = [
+        (lock.inputs["level"], lock.inputs["scope"].split("/", 6)[-1]) for lock in recorded.of(":ManagementLockByScope")
+    ]
+    assert sorted(locks) == [
+        ("CanNotDelete", "Microsoft.containerservice/ManagedCluster/llm-prod/agentPools/system"),
+        ("CanNotDelete", "Microsoft.dns/Zone/azure-gpu.llm.example.com/SOA/@"),
+        ("CanNotDelete", "Microsoft.dns/Zone/azure.llm.example.com/SOA/@"),
+    ] * (stack == "prod")
 
 
 def test_keys_reach_the_cluster_by_one_way_only(recorded: Recorded) -> None:
@@ -179,6 +191,15 @@ def test_what_is_in_a_key_vault_goes_with_the_vault() -> None:
     assert {thing.parent for thing in held} == set(vaults)
     for thing in held:
         assert thing.options["deleted_with"] == vaults[thing.parent], thing.urn
+
+
+def test_a_pool_that_goes_leaves_its_keys_in_the_vault() -> None:
+    """Deleting them takes a role in the vault, and their names would be taken for 90 days."""
+    without = programs.run("azure", "prod", {"llm-azure:gpu": False})
+    assert set(without.stack_outputs["gateKeys"]) == {"azure-gate-key"}
+    assert [secret.name for secret in without.of("keyvault:Secret")] == [
+        secret.name for secret in programs.as_shipped("azure", "prod").of("keyvault:Secret")
+    ]
 
 
 def test_the_key_of_kubernetes_secrets_is_protected_like_the_cluster() -> None:
@@ -255,6 +276,11 @@ def test_the_kubernetes_api_of_azure_lets_its_own_nodes_in() -> None:
 def test_everything_in_the_cluster_waits_for_nodes(dev: Recorded) -> None:
     (provider,) = dev.of("pulumi:providers:kubernetes")
     assert any("ool" in urn or "nodeGroup" in urn for urn in provider.depends_on)
+
+
+def test_who_names_no_project_of_google_cloud_is_told_how() -> None:
+    with pytest.raises(pulumi.ConfigMissingError, match="pulumi config set gcp:project"):
+        programs.run("gcp", "dev", {"gcp:project": None})
 
 
 def test_zones_that_eks_cannot_use_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:

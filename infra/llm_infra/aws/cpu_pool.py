@@ -19,6 +19,7 @@ from .node_pools import autoscaling_group, launch_template
 class AwsCpuPoolArgs:
     cluster_name: pulumi.Input[str]
     cluster: str
+    version: str
     node_role_arn: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     machine_types: Sequence[str]
@@ -40,6 +41,8 @@ class AwsCpuPool(Component):
         self.node_group = eks.NodeGroup(
             name,
             cluster_name=args.cluster_name,
+            # Not the cluster's by itself: nodes would stay at what they were made with.
+            version=args.version,
             node_role_arn=args.node_role_arn,
             subnet_ids=list(args.subnet_ids),
             ami_type="AL2023_x86_64_STANDARD",

@@ -21,6 +21,7 @@ class AwsGpuPoolArgs:
 
     cluster_name: pulumi.Input[str]
     cluster: str
+    version: str
     node_role_arn: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     machine_types: Sequence[str]
@@ -39,6 +40,7 @@ class AwsGpuPool(Component):
         self.node_group = eks.NodeGroup(
             name,
             cluster_name=args.cluster_name,
+            version=args.version,
             node_role_arn=args.node_role_arn,
             subnet_ids=list(args.subnet_ids),
             # Has the driver; the device plugin is a DaemonSet of the platform.

@@ -106,6 +106,7 @@ class AwsPlatform(Component):
             AwsCpuPoolArgs(
                 cluster_name=self.cluster.name,
                 cluster=name,
+                version=platform.kubernetes_version,
                 node_role_arn=role.arn,
                 subnet_ids=self.network.node_subnet_ids,
                 machine_types=platform.cpu.machine_types,
@@ -123,6 +124,7 @@ class AwsPlatform(Component):
         gpu = AwsGpuPoolArgs(
             cluster_name=self.cluster.name,
             cluster=name,
+            version=platform.kubernetes_version,
             node_role_arn=role.arn,
             subnet_ids=self.network.node_subnet_ids,
             machine_types=platform.gpu.machine_types,

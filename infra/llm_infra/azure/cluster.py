@@ -13,11 +13,13 @@ from pulumi_azure_native import containerservice, managedidentity
 from .. import estimate, kubeconfig
 from ..component import Component
 from ..tags import Tags
-from . import roles
+from . import locks, roles
 from .secrets_key import AzureSecretsKey, AzureSecretsKeyArgs
 
 #: Entra's application that every AKS cluster with Entra accounts is an instance of.
 _AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
+#: Stays as long as the cluster does: AKS has always one of its kind.
+_SYSTEM_POOL = "system"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,10 @@ class AzureCluster(Component):
         key = self._secrets_key(name, identity) if args.own_key else None
         self.cluster = self._control_plane(name, identity, [joins, *([key.permission] if key else [])], key)
         self.name, self.id = self.cluster.name, self.cluster.id
+        if args.protect:
+            # Of the cluster itself it would keep the other pools from being replaced.
+            system = pulumi.Output.concat(self.cluster.id, "/agentPools/", _SYSTEM_POOL)
+            locks.against_deletion(name, of=system, opts=pulumi.ResourceOptions(parent=self.cluster))
         self.oidc_issuer = self.cluster.oidc_issuer_profile.apply(
             lambda profile: str(profile.issuer_url) if profile else ""
         )
@@ -175,7 +181,7 @@ class AzureCluster(Component):
     def _system_pool(self) -> containerservice.ManagedClusterAgentPoolProfileArgs:
         """Not a spot one: AKS refuses that."""
         return containerservice.ManagedClusterAgentPoolProfileArgs(
-            name="system",
+            name=_SYSTEM_POOL,
             mode="System",
             count=1,
             vm_size=estimate.AZURE_SYSTEM_MACHINE,

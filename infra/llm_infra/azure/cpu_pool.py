@@ -18,6 +18,7 @@ class AzureCpuPoolArgs:
 
     resource_group: pulumi.Input[str]
     cluster_name: pulumi.Input[str]
+    version: str
     subnet_id: pulumi.Input[str]
     zones: tuple[str, ...]
     vm_size: str
@@ -37,6 +38,8 @@ class AzureCpuPool(Component):
             agent_pool_name="cpu",
             resource_group_name=args.resource_group,
             resource_name_=args.cluster_name,
+            # Not the cluster's by itself: nodes would stay at what they were made with.
+            orchestrator_version=args.version,
             vnet_subnet_id=args.subnet_id,
             availability_zones=list(args.zones) or None,
             mode="User",

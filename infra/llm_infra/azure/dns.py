@@ -10,16 +10,19 @@ from pulumi_azure_native import dns
 
 from ..component import Component
 from ..tags import Tags
-from . import roles
+from . import locks, roles
 
 
 @dataclass(frozen=True, kw_only=True)
 class AzureDnsArgs:
+    """``protect``: a zone that was deleted comes back with other name servers than those that were delegated to."""
+
     resource_group: pulumi.Input[str]
     resource_group_id: pulumi.Input[str]
     subscription_id: str
     hosts: Sequence[str]
     writer_principal_id: pulumi.Input[str]
+    protect: bool
     tags: Tags
 
 
@@ -55,5 +58,9 @@ class AzureDns(Component):
                 subscription_id=args.subscription_id,
                 opts=pulumi.ResourceOptions(parent=zone),
             )
+            if args.protect:
+                # Of the zone itself it would keep external-dns from deleting records.
+                start = pulumi.Output.concat(zone.id, "/SOA/@")
+                locks.against_deletion(f"{name}-{host}", of=start, opts=pulumi.ResourceOptions(parent=zone))
             self.name_servers[host] = zone.name_servers
         self.done(name_servers=self.name_servers)

@@ -16,6 +16,7 @@ from ..tags import Tags
 class AzureGpuPoolArgs:
     resource_group: pulumi.Input[str]
     cluster_name: pulumi.Input[str]
+    version: str
     subnet_id: pulumi.Input[str]
     zones: tuple[str, ...]
     vm_size: str
@@ -33,6 +34,7 @@ class AzureGpuPool(Component):
             agent_pool_name="gpu",
             resource_group_name=args.resource_group,
             resource_name_=args.cluster_name,
+            orchestrator_version=args.version,
             vnet_subnet_id=args.subnet_id,
             availability_zones=list(args.zones) or None,
             mode="User",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pulumi
@@ -14,7 +14,7 @@ from ..component import Component
 from ..gate_keys import GateKeys
 from ..services.bridge import CloudFacts
 from ..services.cluster_services import ClusterServices, ClusterServicesArgs
-from ..settings.model import Platform
+from ..settings.model import KINDS, Platform
 from .budget import AzureBudget, AzureBudgetArgs
 from .cluster import AzureCluster, AzureClusterArgs
 from .cpu_pool import AzureCpuPool, AzureCpuPoolArgs
@@ -39,7 +39,9 @@ class AzurePlatform(Component):
         self._platform = platform
         client = stack.asked("azure", authorization.get_client_config)
         self._subscription, self._tenant, self._deployer = client.subscription_id, client.tenant_id, client.object_id
-        self.group = self._group()
+        self.group = resources.ResourceGroup(
+            name, resource_group_name=name, tags=platform.tags.all(), opts=self.own(protect=platform.protected)
+        )
         self._group_name = self.group.name
         network = AzureNetworkArgs(
             resource_group=self._group_name,
@@ -62,8 +64,11 @@ class AzurePlatform(Component):
         writer = self._identity("external-dns")
         self.name_servers = self._dns(writer)
         reader = self._identity("external-secrets")
-        self.keys = stack.gate_keys(platform, self)
-        vault_uri = self._secret_store(reader)
+        # A pool that goes leaves its keys in the vault: only who has a role in there could delete them, and then their
+        # names would be taken for as long as deleted things are kept.
+        in_vault = stack.gate_keys(platform, self, KINDS)
+        self.keys = {name: in_vault[name] for name in (platform.pool_name(pool.kind) for pool in platform.pools)}
+        vault_uri = self._secret_store(reader, in_vault)
         if platform.production:
             logs = AzureLogsArgs(
                 resource_group=self._group_name, cluster_id=self.cluster.id, days=90, tags=platform.tags
@@ -74,24 +79,6 @@ class AzurePlatform(Component):
             AzureBudget(f"{name}-budget", budget, self.own())
         self._services(pools, vault_uri, {"external-dns": writer.client_id, "external-secrets": reader.client_id})
         self.done(kubeconfig=self.kubeconfig, registry_url=self.registry_url, name_servers=self.name_servers)
-
-    def _group(self) -> resources.ResourceGroup:
-        platform = self._platform
-        group = resources.ResourceGroup(
-            self._id,
-            resource_group_name=self._id,
-            tags=platform.tags.all(),
-            opts=self.own(protect=platform.protected),
-        )
-        if platform.protected:
-            authorization.ManagementLockByScope(
-                f"{self._id}-lock",
-                scope=group.id,
-                level="CanNotDelete",
-                notes="production: scripts/teardown.sh takes the lock away",
-                opts=self.own(),
-            )
-        return group
 
     def _cluster(self) -> AzureCluster:
         platform = self._platform
@@ -123,6 +110,7 @@ class AzurePlatform(Component):
             AzureCpuPoolArgs(
                 resource_group=self._group_name,
                 cluster_name=self.cluster.name,
+                version=platform.kubernetes_version,
                 subnet_id=self.network.subnet_id,
                 zones=platform.zones,
                 vm_size=platform.cpu.machine_types[0],
@@ -140,6 +128,7 @@ class AzurePlatform(Component):
         gpu = AzureGpuPoolArgs(
             resource_group=self._group_name,
             cluster_name=self.cluster.name,
+            version=platform.kubernetes_version,
             subnet_id=self.network.subnet_id,
             # Spot T4s are scarce enough without asking for a zone.
             zones=(),
@@ -169,17 +158,18 @@ class AzurePlatform(Component):
             resource_group_id=self.group.id,
             hosts=self._platform.hosts,
             writer_principal_id=writer.principal_id,
+            protect=self._platform.protected,
             tags=self._platform.tags,
         )
         return AzureDns(f"{self._id}-dns", args, self.own()).name_servers
 
-    def _secret_store(self, reader: AzureIdentity) -> pulumi.Output[str]:
+    def _secret_store(self, reader: AzureIdentity, keys: Mapping[str, GateKeys]) -> pulumi.Output[str]:
         args = AzureSecretStoreArgs(
             cluster=self._id,
             resource_group=self._group_name,
             subscription_id=self._subscription,
             tenant_id=self._tenant,
-            keys=self.keys,
+            keys=keys,
             reader_principal_id=reader.principal_id,
             keep_deleted=self._platform.production,
             tags=self._platform.tags,

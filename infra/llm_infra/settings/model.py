@@ -14,6 +14,7 @@ from ..tags import Tags
 
 Environment = Literal["dev", "prod"]
 Kind = Literal["cpu", "gpu"]
+KINDS: tuple[Kind, ...] = ("cpu", "gpu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

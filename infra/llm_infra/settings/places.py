@@ -12,19 +12,25 @@ from .model import Platform
 
 def zones(platform: Platform) -> Iterator[Problem]:
     """Whether such a zone exists only the cloud can say; none of another region does."""
-    named, region = platform.zones, platform.region
-    form, example = {
-        "aws": (rf"{re.escape(region)}[a-z]", f"{region}a"),
-        "gcp": (rf"{re.escape(region)}-[a-z]", f"{region}-a"),
-        "azure": ("[1-3]", "1"),
-    }[platform.cloud]
+    named = platform.zones
+    form, example = _written(platform)
     for zone in named:
         if not re.fullmatch(form, zone):
-            yield Problem("zones", f"{zone} is no zone of {region}: they are written like {example}")
+            yield Problem("zones", f"{zone} is no zone of {platform.region}: they are written like {example}")
     if len(set(named)) < len(named):
         yield Problem("zones", "one of them is named twice")
     elif platform.cloud == "aws" and len(named) == 1:
         yield Problem("zones", f"{named[0]} alone: EKS demands two. Name another, or none for the region's first two")
+
+
+def _written(platform: Platform) -> tuple[str, str]:
+    """How the region's zones are: a pattern, and one of them."""
+    region = platform.region
+    return {
+        "aws": (rf"{re.escape(region)}[a-z]", f"{region}a"),
+        "gcp": (rf"{re.escape(region)}-[a-z]", f"{region}-a"),
+        "azure": ("[1-3]", "1"),
+    }[platform.cloud]
 
 
 def with_t4(platform: Platform) -> Iterator[Problem]:
@@ -46,6 +52,8 @@ def _gcp_with_t4(platform: Platform) -> Iterator[Problem]:
         message = f"no zone of {platform.region} has T4s: choose one of {', '.join(regions)}, or set gpu to false"
         yield Problem("gpu", message)
         return
+    form, _ = _written(platform)
     for zone in platform.zones:
-        if zone not in known:
+        # One of another region has been told.
+        if zone not in known and re.fullmatch(form, zone):
             yield Problem("zones", f"{zone} has no T4s: choose from {', '.join(known)}, or set gpu to false")

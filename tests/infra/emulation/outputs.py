@@ -65,6 +65,7 @@ _AWS_PREFIXES = {
     "Eip": "eipalloc",
     "LaunchTemplate": "lt",
     "VpcEndpoint": "vpce",
+    "Zone": "Z",
 }
 
 
@@ -91,17 +92,18 @@ def _gcp(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
 
 def _azure(token: str, kind: str, name: str, inputs: State) -> tuple[str, State]:
     group = inputs.get("resourceGroupName", name)
-    base = f"{SUBSCRIPTION}/resourceGroups/{group}"
+    base = str(inputs.get("scope") or f"{SUBSCRIPTION}/resourceGroups/{group}")
     own = name
     for key in (f"{kind[0].lower()}{kind[1:]}Name", "resourceName", "agentPoolName", "zoneName", "resourceGroupName"):
         if key in inputs and not (key == "resourceGroupName" and kind != "ResourceGroup"):
             own = inputs[key]
     if kind == "AgentPool":
         own = inputs.get("agentPoolName", name)
-        base += f"/providers/Microsoft.ContainerService/managedClusters/{inputs['resourceName']}"
+        cluster = f"{base}/providers/Microsoft.containerservice/ManagedCluster/{inputs['resourceName']}"
+        return f"{cluster}/agentPools/{own}", {"name": own, "provisioningState": "Succeeded"}
     if kind == "RecordSet":
         own = inputs["relativeRecordSetName"]
-        kind = f"dnszones/{inputs['zoneName']}/{inputs['recordType']}"
+        kind = f"Zone/{inputs['zoneName']}/{inputs['recordType']}"
     path = base if kind == "ResourceGroup" else f"{base}/providers/Microsoft.{token.split(':')[1]}/{kind}/{own}"
     return path, {"name": own, "provisioningState": "Succeeded"}
 

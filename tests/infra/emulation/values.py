@@ -18,6 +18,7 @@ ALLOWED: dict[str, dict[str, Set[str]]] = {
         "enabledClusterLogTypes[]": allowed.EKS_LOG_TYPES,
     },
     "aws:eks/nodeGroup:NodeGroup": {
+        "version": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["aws"]),
         "amiType": allowed.EKS_AMI_TYPES,
         "capacityType": allowed.EKS_CAPACITY_TYPES,
         "taints[].effect": _TAINTS,
@@ -25,6 +26,7 @@ ALLOWED: dict[str, dict[str, Set[str]]] = {
     },
     "aws:ecr/repository:Repository": {"imageTagMutability": allowed.ECR_TAG_MUTABILITY},
     "gcp:container/cluster:Cluster": {
+        "minMasterVersion": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["gcp"]),
         "releaseChannel.channel": allowed.GKE_RELEASE_CHANNELS,
         "datapathProvider": allowed.GKE_DATAPATHS,
         "networkingMode": {"VPC_NATIVE"},
@@ -41,6 +43,7 @@ ALLOWED: dict[str, dict[str, Set[str]]] = {
         "kubernetesVersion": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["azure"]),
     },
     "azure-native:containerservice:AgentPool": {
+        "orchestratorVersion": set(kubernetes_versions.STANDARD_SUPPORT_ENDS["azure"]),
         "vmSize": {*machines.CPU_MACHINES["azure"], *machines.GPU_MACHINES["azure"]},
     },
 }

@@ -18,6 +18,7 @@ CLUSTERS = (
 )
 #: Deleting these takes a role in their vault; with the vault they go, too.
 IN_A_VAULT = ("azure-native:keyvault:Key", "azure-native:keyvault:Secret")
+LOCK = "azure-native:authorization:ManagementLockByScope"
 
 
 class Refusal(Exception):
@@ -123,6 +124,9 @@ class Cloud:
                 raise Refusal(f"DeletionProtection: {token} {ident} cannot be deleted while it is on")
             if token in IN_A_VAULT:
                 raise Refusal(f"Forbidden: the caller has no role in the vault of {thing.name}")
+            scope = self.locked(ident)
+            if scope is not None and token != LOCK:
+                raise Refusal(f"ScopeLocked: {ident} cannot be deleted because {scope} is locked")
             if token == "azure-native:keyvault:Vault":
                 self._empty(thing)
             users = [f"{user.token} {user.name}" for user in self._users(thing)]
@@ -133,6 +137,14 @@ class Cloud:
                 project = urn.split("::")[1]
                 self.things = {other: t for other, t in self.things.items() if other[2] != project}
             self.deeds.append(("delete", token, thing.name))
+
+    def locked(self, ident: str) -> str | None:
+        """The scope of the lock by which Azure keeps this: its own, one above it, or that of something in it."""
+        for lock in self.of(LOCK):
+            scope = str(lock.inputs["scope"])
+            if f"{ident}/".startswith(f"{scope}/") or scope.startswith(f"{ident}/"):
+                return scope
+        return None
 
     def read(self, token: str, ident: str, urn: str) -> Thing | None:
         with self.lock:

@@ -116,7 +116,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         # Of what has no name of its own a replacement stands beside the one that it replaces.
         unique = f"{_name(request.urn)}-{len(self._cloud.deeds)}"
         ident, state = outputs.of(
-            token, unique if token.startswith(("aws:ec2", "random:")) else _own(inputs, request), inputs
+            token, unique if token.startswith(("aws:ec2", "aws:route53", "random:")) else _own(inputs, request), inputs
         )
         try:
             self._apply(token, inputs)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from llm_infra.clouds import CLOUDS
+from tests.infra.emulation.check import UNKNOWN
+from tests.infra.emulation.values import at
 from tests.infra.engine.workspace import Workspace
 
 pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
@@ -21,8 +24,17 @@ CLUSTERS = {
     "gcp": "gcp:container/cluster:Cluster",
     "azure": "azure-native:containerservice:ManagedCluster",
 }
+TAINTS = {"aws": "taints", "gcp": "nodeConfig.taints", "azure": "nodeTaints"}
 #: The first thing that is there, and so the last one that goes.
 GROUND = {"aws": "Vpc/llm-dev-network", "gcp": "Network/llm-dev-network", "azure": "ResourceGroup/llm-dev"}
+
+
+#: Other machines with a T4, and what comes first where a pool's name allows the new one beside the old one.
+LARGER = {
+    "aws": ("g4dn.2xlarge", ["create", "delete"]),
+    "gcp": ("n1-standard-8", ["create", "delete"]),
+    "azure": ("Standard_NC8as_T4_v3", ["delete", "create"]),
+}
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -31,11 +43,14 @@ def test_a_stack_comes_stays_changes_and_leaves_nothing(place: Workspace, cloud:
     previewed_from_nothing(place, cloud)
     made(place, cloud)
     place.up(cloud, "--expect-no-changes").fine()
-    keys_are_kept_secret(place, cloud)
+    state = place.state(cloud)
+    keys_are_kept_secret(place, cloud, json.dumps(state))
     only_the_change_is_planned(place, cloud)
-    drift_is_found(place, cloud)
-    changed_and_drift_undone(place, cloud)
-    gone(place, cloud)
+    taints = at(place.cloud.one(POOLS[cloud], "gpu").inputs, TAINTS[cloud])
+    drift_is_found(place, cloud, state)
+    changed_and_drift_undone(place, cloud, taints)
+    upgraded_with_other_machines(place, cloud)
+    gone_in_two_goes(place, cloud)
 
 
 def previewed_from_nothing(place: Workspace, cloud: str) -> None:
@@ -43,6 +58,8 @@ def previewed_from_nothing(place: Workspace, cloud: str) -> None:
     steps = place.preview(cloud)
     assert {step.op for step in steps} == {"create"}
     assert len(steps) > 50
+    (cluster,) = [step for step in steps if step.type == "pulumi:providers:kubernetes"]
+    assert cluster.inputs["kubeconfig"] == UNKNOWN
     assert place.cloud.things == {}
 
 
@@ -61,9 +78,9 @@ def made(place: Workspace, cloud: str) -> None:
     assert [cluster["name"] for cluster in fragment["clusters"]] == [cloud, f"{cloud}-gpu"]
 
 
-def keys_are_kept_secret(place: Workspace, cloud: str) -> None:
-    keys = place.outputs(cloud)["gateKeys"].values()
-    state = json.dumps(place.state(cloud))
+def keys_are_kept_secret(place: Workspace, cloud: str, state: str) -> None:
+    keys = [thing.state[form] for thing in place.cloud.of(":RandomBytes") for form in ("base64", "hex")]
+    assert set(place.outputs(cloud)["gateKeys"].values()) < set(keys)
     shown = place.pulumi(cloud, "stack", "output", "--json").fine().output
     for key in keys:
         assert key not in state
@@ -81,25 +98,80 @@ def only_the_change_is_planned(place: Workspace, cloud: str) -> None:
     }
 
 
-def drift_is_found(place: Workspace, cloud: str) -> None:
+def drift_is_found(place: Workspace, cloud: str, before: dict[str, Any]) -> None:
     """Somebody takes the taint away by hand, so that any pod may fill the GPU nodes."""
     pool = place.cloud.one(POOLS[cloud], "gpu")
+    *holders, key = TAINTS[cloud].split(".")
     for side in (pool.inputs, pool.state):
-        holder = side["nodeConfig"] if cloud == "gcp" else side
-        holder["nodeTaints" if cloud == "azure" else "taints"] = []
-    place.pulumi(cloud, "refresh", "--yes", "--expect-no-changes", "--suppress-progress").refused()
+        for holder in holders:
+            side = side[holder]
+        side[key] = []
+    told = place.pulumi(cloud, "refresh", "--yes", "--skip-preview", "--suppress-progress").fine().output
+    assert "~ 1 updated" in told
+    assert differences(before, place.state(cloud)) == {
+        (pool.urn, side, TAINTS[cloud]) for side in ("inputs", "outputs")
+    }, "that pool and that property, and nothing else"
 
 
-def changed_and_drift_undone(place: Workspace, cloud: str) -> None:
+def differences(before: dict[str, Any], after: dict[str, Any]) -> set[tuple[str, str, str]]:
+    """Resource, side and path of all that is not in both states alike."""
+
+    def leaves(state: dict[str, Any]) -> set[tuple[str, str, str, str]]:
+        return {
+            (resource["urn"], side, path, json.dumps(value))
+            for resource in state["deployment"]["resources"]
+            for side in ("inputs", "outputs")
+            for path, value in properties(resource.get(side) or {})
+        }
+
+    return {leaf[:3] for leaf in leaves(before) ^ leaves(after)}
+
+
+def properties(values: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    """Paths through objects; lists are whole, and what is encrypted is so anew each time."""
+    found: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if key == "ciphertext":
+            continue
+        found += properties(value, f"{above}{key}.") if isinstance(value, dict) else [(above + key, value)]
+    return found
+
+
+def changed_and_drift_undone(place: Workspace, cloud: str, taints: Any) -> None:
     place.up(cloud).fine()
-    pool = json.dumps(place.cloud.one(POOLS[cloud], "gpu").inputs)
-    assert "nvidia.com/gpu" in pool
-    assert "5" in pool
+    pool = place.cloud.one(POOLS[cloud], "gpu")
+    assert taints
+    assert at(pool.inputs, TAINTS[cloud]) == taints
+    assert "5" in json.dumps(pool.inputs)
 
 
-def gone(place: Workspace, cloud: str) -> None:
+def upgraded_with_other_machines(place: Workspace, cloud: str) -> None:
+    """A new minor version goes to the nodes that are there; other machines are other nodes."""
+    machine, order = LARGER[cloud]
+    place.config(cloud, "kubernetesVersion", "1.36")
+    place.config(cloud, "gpuMachineTypes[0]", machine, "--path")
+    before = len(place.cloud.deeds)
+    place.up(cloud).fine()
+    deeds = place.cloud.deeds[before:]
+    assert [deed for deed, token, name in deeds if (token, name) == (POOLS[cloud], "llm-dev-gpu")] == order
+    # Those of Google Cloud follow by themselves, as their release channel has it.
+    assert {token for deed, token, _ in deeds if deed == "update"} >= {CLUSTERS[cloud]} | (
+        set() if cloud == "gcp" else {POOLS[cloud]}
+    )
+    replaced = {token for deed, token, _ in deeds if deed == "delete"} - {"aws:autoscaling/tag:Tag"}
+    assert replaced == {POOLS[cloud]}
+    assert machine in json.dumps(place.cloud.one(POOLS[cloud], "gpu").inputs)
+
+
+def gone_in_two_goes(place: Workspace, cloud: str) -> None:
+    """The first one stops half way; the next one finishes it."""
     place.cloud.deeds.clear()
-    place.pulumi(cloud, "destroy", "--yes", "--skip-preview", "--suppress-progress").fine()
+    busy = "the cluster has an operation under way"
+    place.cloud.fail_once("delete", CLUSTERS[cloud], "", busy)
+    destroy = ("destroy", "--yes", "--skip-preview", "--suppress-progress")
+    assert busy in place.pulumi(cloud, *destroy).refused().output
+    assert place.cloud.of(GROUND[cloud].split("/")[0])
+    place.pulumi(cloud, *destroy).fine()
     assert place.cloud.things == {}
     order = place.cloud.order("delete")
     cluster = next(i for i, done in enumerate(order) if done.startswith(CLUSTERS[cloud].rsplit(":", 1)[1] + "/"))

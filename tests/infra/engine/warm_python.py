@@ -108,8 +108,11 @@ def _run(client: socket.socket) -> None:
 
 
 def _end_with(client: socket.socket) -> None:
-    client.recv(1)
-    os._exit(1)
+    try:
+        client.recv(1)
+    finally:
+        # Also where the connection is reset, by one that was killed before it read what it was sent.
+        os._exit(1)
 
 
 def _code_of(script: str) -> int:

@@ -56,6 +56,7 @@ class Step:
 
     op: str
     urn: str
+    inputs: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -108,7 +109,11 @@ class Workspace:
         """What would be done, without what stays as it is."""
         done = self.pulumi(project, "preview", "--json", *more).fine()
         told = json.loads(done.output[done.output.index("{") :])
-        return [Step(step["op"], step["urn"]) for step in told["steps"] if step["op"] != "same"]
+        return [
+            Step(step["op"], step["urn"], (step.get("newState") or {}).get("inputs") or {})
+            for step in told["steps"]
+            if step["op"] != "same"
+        ]
 
     def config(self, project: str, key: str, value: str, *more: str) -> None:
         self.pulumi(project, "config", "set", *more, key, value).fine()

@@ -28,6 +28,8 @@ def test_the_shipped_stacks_keep_every_rule(cloud: str, stack: str) -> None:
         for message in rule(resource.type, resource.inputs)
     ]
     assert found == []
+    for resource in recorded.resources:
+        assert not list(rules.protected(resource.type, resource.inputs, by_pulumi=resource.options["protect"]))
 
 
 def props_of(cloud: str, kind: str, name: str = "", stack: str = "prod") -> dict[str, Any]:
@@ -95,9 +97,9 @@ BREACHES = [
         "taint",
     ),
     ("tagged", "aws", rules.EKS_GROUP, "cpu", ("tags", {"project": "x"}), "has no cluster, environment among its tags"),
+    ("tagged", "gcp", rules.GKE_POOL, "gpu", ("nodeConfig.resourceLabels", {}), "has no cluster, environment, project"),
+    ("tagged", "azure", rules.AKS_POOL, "gpu", ("tags", ...), "has no cluster, environment, project among its tags"),
     ("tagged", "gcp", rules.GKE, "", ("resourceLabels", ...), "has no cluster, environment, project"),
-    ("protected", "aws", rules.EKS, "", ("deletionProtection", False), "can be deleted"),
-    ("protected", "gcp", rules.GKE, "", ("deletionProtection", ...), "can be deleted"),
 ]
 
 
@@ -108,6 +110,15 @@ def test_a_breach_is_caught(name: str, cloud: str, kind: str, of: str, change: t
     props = put(copy.deepcopy(resource.inputs), *change)
     (found,) = rule(resource.type, props)
     assert message in found
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_a_production_that_can_be_deleted_is_caught(cloud: str, stack: str) -> None:
+    props = props_of(cloud, CLUSTERS[cloud], stack=stack)
+    props.pop("deletionProtection", None)
+    found = list(rules.protected(CLUSTERS[cloud], props, by_pulumi=False))
+    assert ["can be deleted" in message for message in found] == ([True] if stack == "prod" else [])
 
 
 def test_what_is_dear_in_prod_may_be_left_out_in_dev() -> None:
@@ -161,7 +172,7 @@ def test_a_key_outside_of_what_holds_secrets_is_caught() -> None:
 
 
 def test_the_pack_has_every_rule() -> None:
-    assert [policy.name for policy in policies()] == [*rules.RULES, "no-shown-secrets"]
+    assert [policy.name for policy in policies()] == [*rules.RULES, "protected", "no-shown-secrets"]
 
 
 def test_every_rule_has_a_breach_here() -> None:

@@ -136,6 +136,7 @@ def test_what_is_synced_has_a_pool_of_gpus_where_the_stack_has_one() -> None:
         ("gcp", {"podCidr": "10.32.0.0/16"}, "nodeCidr: 10.32.0.0/20 overlaps podCidr 10.32.0.0/16"),
         ("gcp", {"serviceCidr": "10.36.0.0/20"}, "serviceCidr: 10.36.0.0/20 overlaps podCidr 10.36.0.0/14"),
         ("aws", {"serviceCidr": "10.16.0.0/20"}, "nodeCidr: 10.16.0.0/16 overlaps serviceCidr"),
+        ("azure", {"podCidr": "10.48.128.0/17"}, "nodeCidr: 10.48.0.0/16 overlaps podCidr 10.48.128.0/17"),
         ("azure", {"reservedCidrs": ["10.48.0.0/12"]}, "never be peered"),
         ("aws", {"nodeCidr": "8.8.0.0/16"}, "is not a private network"),
         ("aws", {"nodeCidr": "10.16.0.0/26"}, "take a prefix from /12 to /22"),
@@ -177,9 +178,10 @@ def test_t4_zones_of_google_cloud() -> None:
     ],
 )
 def test_zones_that_cannot_be(cloud: Cloud, zones: list[str], message: str) -> None:
-    """Also where no table is asked for T4s."""
+    """Told once, also where no table is asked for T4s."""
     for gpu in (True, False):
-        assert refused(cloud, zones=zones, gpu=gpu)[0].startswith(message)
+        (told,) = refused(cloud, zones=zones, gpu=gpu)
+        assert told.startswith(message)
 
 
 def test_two_zones_of_the_region_are_taken() -> None:
@@ -224,6 +226,8 @@ def test_one_machine_type_a_pool_where_the_cloud_takes_one(cloud: Cloud) -> None
 def test_versions_that_are_unknown_or_out_of_support() -> None:
     (unknown,) = refused("azure", kubernetesVersion="1.33")
     assert "'1.33' is not offered by azure: choose one of 1.34, 1.35" in unknown
+    (of_eks,) = refused("aws", kubernetesVersion="1.37")
+    assert "'1.37' is not offered by aws: choose one of 1.34, 1.35, 1.36" in of_eks
     (old,) = refused("gcp", kubernetesVersion="1.34")
     assert "1.34 left standard support on 2026-10-01 and costs extra since" in old
 
