@@ -86,7 +86,7 @@ _OF_THE_REQUEST: Mapping[int, tuple[tuple[re.Pattern[str], tuple[int, str]], ...
         (re.compile(r"not allowed to request", re.I), (400, "unsupported_parameter")),
         (re.compile(r"permission to access the file", re.I), _INVALID),
     ),
-    500: ((re.compile(r"failed to parse (messages|tools)\b|\[json\.exception\.|jinja exception", re.I), _INVALID),),
+    500: ((re.compile(r"failed to parse (messages|tools?)\b|\[json\.exception\.|jinja exception", re.I), _INVALID),),
 }
 """Answers that are about what was asked for, whatever their code says: OpenAI's 403 for ``logprobs``, Gemini's for a
 file, llama.cpp's 500 for messages of a wrong form or in an order that its chat template does not take. That is the

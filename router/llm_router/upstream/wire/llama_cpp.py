@@ -22,6 +22,7 @@ from ...routing.facts import ChatRequest, Message
 from .base import Outgoing
 from .fields import EVERYBODY_TAKES, hints_left_out, unsupported_field
 from .openai import OpenAIWire, post, spliced
+from .schema_work import TooMuch, weigh
 
 _TAKEN = EVERYBODY_TAKES | {
     "frequency_penalty",
@@ -35,6 +36,11 @@ _UNSUPPORTED = frozenset({"n", "logprobs", "audio"})
 """More than one choice, and log probabilities, cannot be collected from its stream."""
 
 
+_WITH_SCHEMAS = frozenset({"response_format", "tools"})
+_SMALL = 4000
+"""Bytes in which no schema is much work, unless it has a pattern."""
+
+
 class LlamaCppWire(OpenAIWire):
     def __init__(self, *, unix_time: Callable[[], float] = time.time) -> None:
         super().__init__("llama.cpp", collects=True, unix_time=unix_time)
@@ -45,6 +51,8 @@ class LlamaCppWire(OpenAIWire):
             _check_parts(message, f"messages[{index}]")
         fields = {name: raw for name, raw in chat.fields.items() if name in _TAKEN and bytes(raw) != b"null"}
         _name_one_tool(fields)
+        for name in _WITH_SCHEMAS & fields.keys():
+            _check_work(name, fields[name])
         request = post(spliced(fields, model, stream=stream), stream=stream)
         return msgspec.structs.replace(request, dropped=dropped)
 
@@ -71,6 +79,16 @@ def _check_parts(message: Message, where: str) -> None:
                 raise unsupported_field(f"{at}.image_url.url", "A picture other than as a data URI", "llama.cpp")
         elif kind != "text":
             raise unsupported_field(f"{at}.type", f"{kind!r} content", "llama.cpp")
+
+
+def _check_work(name: str, raw: Raw) -> None:
+    """One schema may keep the server from answering anybody for longer than anybody waits."""
+    if len(bytes(raw)) < _SMALL and b"pattern" not in bytes(raw):
+        return
+    try:
+        weigh(msgspec.json.decode(raw))
+    except (TooMuch, RecursionError) as exc:
+        raise unsupported_field(name, "A schema of this size", "llama.cpp") from exc
 
 
 def _name_one_tool(fields: dict[str, Raw]) -> None:

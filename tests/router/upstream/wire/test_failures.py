@@ -182,6 +182,12 @@ CASES = [
         ),
         INVALID,
     ),
+    (
+        "llama.cpp",
+        500,
+        llama(500, "Failed to parse tool call arguments as JSON: parse error at line 1", "server_error"),
+        INVALID,
+    ),
     ("llama.cpp", 500, llama(500, "Failed to parse tools: Missing tool type: 5; tools = [5]", "server_error"), INVALID),
     (
         "llama.cpp",
