@@ -14,12 +14,11 @@ from yarl import URL
 from ..model import ClusterStatus
 from ..upstream.descriptors import out_of_descriptors
 from ..upstream.signing import Signer
-from .health import NOBODY_BEHIND, HealthRecord
+from .health import MAX_BODY_BYTES, NOBODY_BEHIND, HealthRecord, fetched
 
 PATH = "/cluster/status"
 CONTENT_TYPE = "application/json"
 TIMEOUT_S = 5.0
-MAX_STATUS_BYTES = 256 * 1024
 
 
 class StatusPoll:
@@ -38,7 +37,7 @@ class StatusPoll:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                response = await self._client.get(self._url, headers=self._signed(), timeout=TIMEOUT_S)
+                status, body = await fetched(self._client, self._url, self._signed(), timeout_s=TIMEOUT_S)
         except TimeoutError:
             self._failed(f"no answer within {TIMEOUT_S:g} s", definite=False, absent=True)
             return
@@ -50,17 +49,20 @@ class StatusPoll:
         except httpx.HTTPError as exc:
             self._failed(f"{type(exc).__name__}: {exc}", definite=False)
             return
-        if response.status_code == 401:
+        if status == 401:
             self._failed("the gate refuses the signature: key, clock or authority differ", definite=True)
-        elif response.status_code != 200:
-            absent = response.status_code in NOBODY_BEHIND
-            self._failed(f"status {response.status_code}", definite=False, absent=absent)
+        elif status != 200:
+            absent = status in NOBODY_BEHIND
+            self._failed(f"status {status}", definite=False, absent=absent)
         else:
-            self._read(response.content, (time.perf_counter() - started) * 1000)
+            self._read(body, (time.perf_counter() - started) * 1000)
 
     def _read(self, body: bytes, latency_ms: float) -> None:
+        if len(body) > MAX_BODY_BYTES:
+            self._failed(f"more than {MAX_BODY_BYTES} bytes are no cluster status", definite=False)
+            return
         try:
-            self.status = msgspec.json.decode(body[:MAX_STATUS_BYTES], type=ClusterStatus)
+            self.status = msgspec.json.decode(body, type=ClusterStatus)
         except msgspec.DecodeError as exc:
             self._failed(f"not a cluster status: {exc}", definite=False)
         else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httpx
 from msgspec import Struct
@@ -23,6 +23,7 @@ from ..upstream.sender import Account
 from .judging import JudgingTransport
 
 UNHEALTHY_AFTER = 2
+MAX_BODY_BYTES = 256 * 1024
 NOBODY_BEHIND = frozenset({502, 503, 504})
 """What a load balancer or ingress answers for a service without pods."""
 
@@ -91,7 +92,7 @@ class HealthCheck:
             async with asyncio.timeout(self._timeout_s):
                 lent = () if self._account is None else await self._account.headers()
                 headers = [*self._headers, *lent]
-                response = await self._client.get(self._url, headers=headers, timeout=self._timeout_s)
+                status, _ = await fetched(self._client, self._url, headers, timeout_s=self._timeout_s)
         except TimeoutError:
             error = f"no answer within {self._timeout_s:g} s"
             self.record.failed(error, self._unix_time(), definite=False, absent=True)
@@ -106,16 +107,16 @@ class HealthCheck:
         except httpx.HTTPError as exc:
             self.record.failed(f"{type(exc).__name__}: {exc}", self._unix_time(), definite=False)
         else:
-            if response.is_success:
+            if 200 <= status < 300:
                 self.record.passed((time.perf_counter() - started) * 1000, self._unix_time())
             else:
-                refused = response.status_code in (401, 403)
+                refused = status in (401, 403)
                 hint = ": the credentials are refused" if refused else ""
                 self.record.failed(
-                    f"status {response.status_code}{hint}",
+                    f"status {status}{hint}",
                     self._unix_time(),
                     definite=refused,
-                    absent=response.status_code in NOBODY_BEHIND,
+                    absent=status in NOBODY_BEHIND,
                 )
         return self.record.report
 
@@ -143,3 +144,19 @@ def control_plane_client(tls: ssl.SSLContext, *, private: bool = False) -> httpx
     data path would not connect to. ``private`` as for ``upstream.client.Client``."""
     transport = JudgingTransport(httpx.AsyncHTTPTransport(verify=tls, trust_env=False), private=private)
     return httpx.AsyncClient(follow_redirects=False, trust_env=False, transport=transport)
+
+
+async def fetched(
+    client: httpx.AsyncClient, url: str, headers: Sequence[tuple[str, str]], *, timeout_s: float
+) -> tuple[int, bytes]:
+    """The status of a GET, and its body: of one that is too long no more than a little over ``MAX_BODY_BYTES``, and
+    nothing of one that is packed, which nobody asked for, and a few bytes of which may fill any memory."""
+    body = b""
+    plain = [*headers, ("accept-encoding", "identity")]
+    async with client.stream("GET", url, headers=plain, timeout=timeout_s) as response:
+        if "content-encoding" not in response.headers:
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    break
+    return response.status_code, body

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_router.signals.cluster_status import StatusPoll
 from llm_router.signals.health import HealthCheck, HealthRecord, HealthReport, control_plane_client
 from llm_router.signals.polling import jittered
+from llm_router.upstream.signing import Signer
 from tests.router.descriptors import no_descriptors
 from tests.router.ports import free_port
 
@@ -33,6 +37,23 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+    with suppress(ConnectionError):
+        while True:
+            writer.write(b" " * 65536)
+            await writer.drain()
+
+
+async def packed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Not as it says: whoever unpacks it fails."""
+    assert b"accept-encoding: identity\r\n" in (await reader.readuntil(b"\r\n\r\n")).lower()
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nbomb")
+    await writer.drain()
+    writer.close()
+
+
 def checked(handler: Handler | None, *, times: int = 1, timeout_s: float = 5.0) -> HealthReport:
     async def main() -> HealthReport:
         port = free_port()
@@ -44,7 +65,8 @@ def checked(handler: Handler | None, *, times: int = 1, timeout_s: float = 5.0) 
             handled.append(task)
             assert handler is not None
             await handler(reader, writer)
-            await writer.wait_closed()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
         server = await asyncio.start_server(handle, "127.0.0.1", port) if handler else None
         check = HealthCheck(
@@ -63,6 +85,28 @@ def checked(handler: Handler | None, *, times: int = 1, timeout_s: float = 5.0) 
         return check.record.report
 
     return asyncio.run(main())
+
+
+@pytest.mark.parametrize("body", [endless, packed])
+def test_of_a_body_no_more_is_taken_in_than_anybody_needs(body: Handler) -> None:
+    assert checked(body).status == "healthy"
+
+
+def test_an_endless_status_is_none() -> None:
+    async def main() -> HealthReport:
+        server = await asyncio.start_server(endless, "127.0.0.1", 0)
+        async with server:
+            poll = StatusPoll(
+                endpoint=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+                signer=Signer("a.1", base64.b64encode(bytes(range(32))).decode(), "a.example", "a"),
+                client=control_plane_client(ssl.create_default_context()),
+                unix_time=lambda: 1234.0,
+            )
+            await poll.fetch()
+            await poll.aclose()
+            return poll.record.report
+
+    assert asyncio.run(main()).error == "more than 262144 bytes are no cluster status"
 
 
 def test_an_answer_is_health_with_its_latency() -> None:
