@@ -28,12 +28,11 @@ TOGETHER = (
         "tests/infra/engine/test_clouds_script.py",
         "tests/infra/engine/test_life.py",
         "tests/infra/engine/test_router_stack.py",
-        "tests/infra/engine/test_teardown_script.py",
     ),
     (
         "tests/infra/engine/test_failures.py",
-        "tests/infra/engine/test_one_up.py",
         "tests/infra/engine/test_policies.py",
+        "tests/infra/engine/test_production.py",
     ),
 )
 _FIRST_OF = {file: group[0] for group in TOGETHER for file in group}
