@@ -214,6 +214,9 @@ def _environment(folder: Path, repository: Repository) -> dict[str, str]:
         "ARGOCD_GPG_DATA_PATH": str(folder / "gpgsource"),
         "ARGOCD_PLUGINSOCKFILEPATH": str(folder / "plugins"),
         "ARGOCD_SYNC_WAVE_DELAY": "1",
+        # Less time for memory, as for the API server.
+        "GOGC": "400",
+        "GOMEMLIMIT": "1GiB",
     }
 
 

@@ -118,7 +118,9 @@ def running_api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
         command += flags
         url = f"https://127.0.0.1:{port}"
         _write_kubeconfig(files, url)
-        with Process(command, folder / "kube-apiserver.log") as process:
+        # A quarter of the time that it takes to start, for memory that it gives back.
+        generous = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+        with Process(command, folder / "kube-apiserver.log", generous) as process:
             with _admin(files, url) as admin:
                 process.wait_until(lambda: _ready(admin), deadline_s=90)
                 yield ApiServer(url, files["ca.pem"], files["kubeconfig"], admin, etcd, folder)
