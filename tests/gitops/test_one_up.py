@@ -109,6 +109,10 @@ def test_a_cluster_gets_from_its_root_to_serving_pools(stack: Stack) -> None:
     assert argo.names() == GPU | OWN[stack.cloud]
     for name in GPU:
         assert argo.state(name) == "Synced/Healthy", name
+    for name in OWN[stack.cloud]:
+        # The autoscaler's chart comes from the internet: that its project lets it is all that is known here.
+        conditions = (argo.application(name) or {})["status"].get("conditions", ())
+        assert "InvalidSpecError" not in [each["type"] for each in conditions]
     for kind, name in stack.pools:
         (pod,) = pods(stack, kind)
         assert pod["metadata"]["labels"]["llm-platform/pool-name"] == name
