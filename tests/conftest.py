@@ -28,9 +28,11 @@ TOGETHER = (
     (
         "tests/infra/engine/test_clouds_script.py",
         "tests/infra/engine/test_life.py",
+        "tests/infra/engine/test_live_prices.py",
         "tests/infra/engine/test_router_stack.py",
     ),
     (
+        "tests/infra/engine/test_azure_production.py",
         "tests/infra/engine/test_failures.py",
         "tests/infra/engine/test_policies.py",
         "tests/infra/engine/test_production.py",
