@@ -31,9 +31,11 @@ TOGETHER = (
         "tests/infra/engine/test_router_stack.py",
     ),
     (
+        "tests/infra/engine/test_azure_production.py",
         "tests/infra/engine/test_failures.py",
         "tests/infra/engine/test_policies.py",
         "tests/infra/engine/test_production.py",
+        "tests/infra/engine/test_warm_python.py",
     ),
 )
 _FIRST_OF = {file: group[0] for group in TOGETHER for file in group}
