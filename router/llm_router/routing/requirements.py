@@ -176,7 +176,7 @@ def _capability(view: View, question: Question) -> str | None:
 
 
 def _context(view: View, question: Question) -> str | None:
-    limit = view.target.context_length
+    limit = view.target.context_length if view.window is None else view.window
     if limit is None:
         return None
     wanted = question.usages[id(view.expected)].input_tokens + question.answer_tokens
