@@ -170,7 +170,7 @@ def _needs(view: View, question: Question) -> str | None:
 
 def _capability(view: View, question: Question) -> str | None:
     able = view.target.capabilities
-    if question.facts.complexity < COMPLEX or "simple-tasks" not in able or "complex-tasks" in able:
+    if "simple-tasks" not in able or "complex-tasks" in able:
         return None
     return f"takes simple tasks only, complexity is {question.facts.complexity:.2f}"
 
