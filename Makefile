@@ -18,7 +18,8 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
-# Tests wait more than they compute, so more processes than cores. A file stays in one process, with what it starts.
+# Tests wait more than they compute, so more processes than cores. A file stays in one process, with what it starts, and
+# so do the files that tests/conftest.py names together.
 WORKERS ?= 4
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 SCRIPTS := $(wildcard scripts/*.sh scripts/bench/*.sh) .ci/run

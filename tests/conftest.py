@@ -17,6 +17,15 @@ settings.load_profile("shared machine")
 #: Files that need the same heavy thing, each group in one process: it is started once and ends with the last of them.
 #: What takes long by itself stands alone, beside the others.
 TOGETHER = (
+    (
+        "tests/contract/test_stacks_contract.py",
+        "tests/contract/test_synced_contract.py",
+        "tests/infra/policy/test_rules.py",
+        "tests/infra/router/test_stack.py",
+        "tests/infra/test_gate_keys.py",
+        "tests/infra/test_gpu_pools.py",
+        "tests/infra/test_stacks.py",
+    ),
     ("tests/e2e/test_dashboard.py", "tests/e2e/test_demo.py"),
     (
         "tests/gitops/test_autoscaling.py",
@@ -36,6 +45,7 @@ TOGETHER = (
         "tests/infra/engine/test_failures.py",
         "tests/infra/engine/test_policies.py",
         "tests/infra/engine/test_production.py",
+        "tests/infra/engine/test_warm_python.py",
     ),
 )
 _FIRST_OF = {file: group[0] for group in TOGETHER for file in group}

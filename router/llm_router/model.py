@@ -164,7 +164,8 @@ class View(Struct, frozen=True, kw_only=True):
     ``p95_latency_ms`` is the configured percentile of the time to the first content, ``p95_total_ms`` that of the time
     to the end of the answer, both over the configured window; they hold until ``latency_until``, when the newest
     sample leaves it. ``back_at`` is when it was last seen to be back after it was away or broken, ``failed_at`` when an
-    attempt last failed, ``probed_at`` when one was last sent although its breaker was not closed.
+    attempt last failed, ``probed_at`` when one was last sent although its breaker was not closed. ``window`` is the
+    context of one request where a cluster's servers said that it is less than the target's, ``None`` elsewhere.
     """
 
     target: Target
@@ -185,6 +186,7 @@ class View(Struct, frozen=True, kw_only=True):
     pending: int = 0
     cost: ClusterCost | None = None
     expected: Expected = Expected()
+    window: int | None = None
 
 
 class PoolView(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@
 Every strategy meets the same fleet, six clusters to four providers, and the same mixture of requests: plain ones, ones
 with requirements that half of the fleet meets, and ones that a rule takes. Prints one line for each strategy and size.
 What is measured is the CPU time of the deciding thread: a decision waits for nothing, so on a core of its own that is
-the wall time too, and on a shared one the others' time is not counted.
+the wall time too, and on a shared one the others' time is not counted. That they empty its caches is: ``chrt -f 1`` in
+front keeps them from coming in between.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from llm_router.config.load import load
 from llm_router.upstream.signing import authority_of
 from tests.infra import programs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize("stack", ["dev", "prod"])

@@ -17,6 +17,8 @@ from tests.infra import programs
 from tests.infra.nodes import nodes, schedules
 from tests.infra.programs import Recorded
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("cpu", "gpu")
 STACKS = [(cloud, stack) for cloud in CLOUDS for stack in ("dev", "prod")]
 every_stack = pytest.mark.parametrize(("cloud", "stack"), STACKS)

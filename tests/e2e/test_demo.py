@@ -129,7 +129,7 @@ def test_the_generated_configuration_is_what_the_check_accepts(demo: Demo) -> No
 def test_ports_that_somebody_has_are_named_before_anything_starts(demo: Demo) -> None:
     taken = demo.url.rpartition(":")[2]
     done = subprocess.run(
-        [LLM_ROUTER, "demo", "--once", "--port", taken], capture_output=True, text=True, timeout=30, check=False
+        [LLM_ROUTER, "demo", "--once", "--port", taken], capture_output=True, text=True, timeout=110, check=False
     )
     assert done.returncode == 1
     assert "--port" in done.stderr

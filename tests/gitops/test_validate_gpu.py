@@ -173,7 +173,7 @@ def test_layers_and_speed_are_read_off_the_server(tmp_path: Path, log: str, word
     kubectl.write_text(KUBECTL)
     kubectl.chmod(0o755)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LLAMA_LOG": log}
-    done = subprocess.run([SCRIPT, "aws-cluster"], env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([SCRIPT, "aws-cluster"], env=env, capture_output=True, text=True, timeout=110, check=False)
     lines = done.stdout.splitlines()
     assert starting(lines, word, told), done.stdout + done.stderr
     assert starting(lines, "PASS", "31.4 tokens/s on the GPU, 9.2 on the CPU pool")

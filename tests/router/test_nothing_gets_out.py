@@ -68,14 +68,16 @@ def serving(standins: Standins, folder: Path) -> Iterator[tuple[Process, httpx.C
         "externalProviders": providers(standins),
         "router": {
             "routingStrategy": "failover",
-            "timeouts": {"firstToken": "200ms", "betweenTokens": "200ms"},
+            "timeouts": {"firstToken": "1s", "betweenTokens": "1s"},
             "failover": {"circuitBreaker": {"failureThreshold": 1000}},
         },
     }
     (folder / "router.yaml").write_text(yaml.safe_dump(config))
     command: list[str | Path] = [COMMAND, "serve", "--config", folder / "router.yaml"]
     with Process(command, folder / "router.log", env={"LOG_LEVEL": "debug"}) as process:
-        public, admin = (httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) for port in ports)
+        public, admin = (
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0, trust_env=False) for port in ports
+        )
         with public, admin:
             public.headers["authorization"] = f"Bearer {key}"
             process.wait_until(lambda: answers(f"{public.base_url}/readyz"))

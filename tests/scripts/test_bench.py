@@ -430,6 +430,7 @@ def test_unknown_names_are_refused_with_the_known_ones(capsys: pytest.CaptureFix
     assert "envoy not known; there are nginx, plain" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_bench_from_end_to_end(tmp_path: Path) -> None:
     """Real processes: stand-in, plain proxy, router and load generators; every answer was right."""
     out = tmp_path / "out.json"

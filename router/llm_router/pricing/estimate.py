@@ -126,8 +126,7 @@ def estimate(view: View, usage: Usage) -> tuple[float | None, float | None]:
     """
     target, cost = view.target, view.cost
     if target.kind == "cluster":
-        usd_per_1k = None if cost is None else decision_usd_per_1k(cost)
-        if cost is None or usd_per_1k is None:
+        if cost is None or (usd_per_1k := decision_usd_per_1k(cost)) is None:
             return None, None
         usd = (usage.output_tokens + usage.input_tokens * cost.input_ratio) * usd_per_1k / 1000
         return usd_per_1k, _with_start(usd, cost) if view.state == "zero" else usd

@@ -139,7 +139,7 @@ def _not_compliant(broken: Sequence[Rejection], rejected: Sequence[Rejection]) -
 def _never(views: Sequence[View], covered: Sequence[Rejection], rejected: Sequence[Rejection]) -> NoTarget:
     codes = {rejection.code for rejection in covered}
     windows = [
-        view.target.context_length or 0
+        view.window or view.target.context_length or 0
         for view, rejection in zip(views, covered, strict=True)
         if rejection.code == "context_length_exceeded"
     ]

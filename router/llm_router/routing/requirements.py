@@ -170,13 +170,13 @@ def _needs(view: View, question: Question) -> str | None:
 
 def _capability(view: View, question: Question) -> str | None:
     able = view.target.capabilities
-    if question.facts.complexity < COMPLEX or "simple-tasks" not in able or "complex-tasks" in able:
+    if "simple-tasks" not in able or "complex-tasks" in able:
         return None
     return f"takes simple tasks only, complexity is {question.facts.complexity:.2f}"
 
 
 def _context(view: View, question: Question) -> str | None:
-    limit = view.target.context_length
+    limit = view.target.context_length if view.window is None else view.window
     if limit is None:
         return None
     wanted = question.usages[id(view.expected)].input_tokens + question.answer_tokens

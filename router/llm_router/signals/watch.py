@@ -164,6 +164,7 @@ class ClusterWatch:
         cost = msgspec.structs.replace(cost, decision=self._held.update(cost.capacity, self._clock()))
         queue_depth = status.queue_depth if status is not None and there else 0
         self._board.post_owner(self.name, health=health, state=self._state, queue_depth=queue_depth, cost=cost)
+        self._post_windows(status)
         nodes = nodes_of(self._cluster, status) if there and health == "healthy" else 0
         self._board.post_pool(
             self.name,
@@ -178,3 +179,12 @@ class ClusterWatch:
         self._metrics.queue(self.name, queue_depth)
         for view in self._board.of(self.name):
             self._metrics.cluster_cost(view.target, cost)
+
+    def _post_windows(self, status: ClusterStatus | None) -> None:
+        """Of a pool that is away the last ones are kept: as far as anybody knows the same servers come back."""
+        told = {model.name: model.context_length for model in status.models} if status is not None else {}
+        for view in self._board.of(self.name):
+            length, stated = told.get(view.target.model), view.target.context_length
+            if length is not None and length > 0:
+                less = stated is None or length < stated
+                self._board.post(view.target.name, window=length if less else None)

@@ -3,13 +3,14 @@
 Behind one small protocol, so that another client can take its place: ``send`` returns as soon as the answer's headers
 are there, the body is read in the pieces in which it comes, and ``close`` ends the exchange at once, which is what
 frees a llama.cpp slot. Every transport error leaves here as an ``AttemptFailed``; nothing is retried here but one
-reconnect when a kept-alive connection turned out to be closed before a byte of the answer came.
+reconnect when a kept-alive connection turned out to be closed: it broke before a byte of the answer came, and soon.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
@@ -27,6 +28,13 @@ KEEP_ALIVE_S = 4.0
 """Below the 5 s after which llama.cpp's server closes an idle connection."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+def stale_within_s(connect_timeout_s: float) -> float:
+    """How soon a kept connection breaks that was dead when it was taken, one whose other end has gone without a word
+    included. What breaks later was working on the request, and may charge for it."""
+    return 2 * connect_timeout_s + 1
+
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -151,6 +159,7 @@ class AiohttpClient:
 
     def __init__(self, *, connect_timeout_s: float) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
+        self._stale_within_s = stale_within_s(connect_timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -186,12 +195,13 @@ class AiohttpClient:
     ) -> Answer:
         sending = _Sending(url.raw_host or "", private=private)
         _sending.set(sending)
+        asked_at = time.monotonic()
         try:
             return await self._send(method, url, headers, body, tls)
         except UpstreamReset:
             # A kept-alive connection that the upstream had closed meanwhile: nobody has read the request. On a fresh
             # connection the same error is the target's own, and what follows is for the failover to decide.
-            if sending.fresh:
+            if sending.fresh or time.monotonic() - asked_at > self._stale_within_s:
                 raise
         return await self._send(method, url, headers if anew is None else anew(), body, tls)
 

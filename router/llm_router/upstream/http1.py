@@ -17,7 +17,7 @@ from typing import Any, Self
 from yarl import URL
 
 from ..errors import ConnectFailed, RouterFull, UpstreamReset, UpstreamSilent
-from .client import KEEP_ALIVE_S, Answer, Headers
+from .client import KEEP_ALIVE_S, Answer, Headers, stale_within_s
 from .descriptors import out_of_descriptors
 from .http1_connection import Connection, Key
 from .last_addresses import LastAddresses
@@ -77,9 +77,12 @@ class Http1Client:
         bodiless = method == "HEAD"
         kept = pool.take(key)
         if kept is not None:
+            asked_at = self._now()
             try:
                 return await kept.ask(head, body, bodiless=bodiless)
             except UpstreamReset:  # closed or lost meanwhile: a fresh connection tells more
+                if self._now() - asked_at > stale_within_s(self._connect_timeout_s):
+                    raise
                 if anew is not None:
                     head = request_head(method, url, anew(), len(body))
         connection = await self._connect(key, pool)

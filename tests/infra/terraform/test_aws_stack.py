@@ -134,10 +134,12 @@ def test_the_whole_stack_comes_up_in_moto(made: Made) -> None:
         (GROUP, "gpu", {"scaling_config": [{"min_size": 0, "desired_size": 0, "max_size": 5}]}, None),
         (GROUP, "gpu", {"labels": {"llm-platform/pool": "gpu"}}, None),
         (GROUP, "gpu", {"taint": []}, None),
+        (GROUP, "cpu", {"version": "1.36"}, None),
         ("aws:ec2/vpc:Vpc", "", {"cidr_block": "10.99.0.0/16"}, "cidrBlock"),
         ("aws:ec2/subnet:Subnet", "us-west-2a", {"availability_zone": "us-west-2c"}, "availabilityZone"),
         ("aws:eks/cluster:Cluster", "", {"role_arn": "arn:aws:iam::123456789012:role/other"}, "roleArn"),
         ("aws:eks/cluster:Cluster", "", {"enabled_cluster_log_types": ["api"]}, None),
+        ("aws:eks/cluster:Cluster", "", {"version": "1.36"}, None),
     ],
 )
 def test_what_replaces_is_what_our_emulation_says(

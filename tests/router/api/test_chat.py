@@ -23,7 +23,7 @@ def standins() -> Iterator[Standins]:
 @pytest.fixture
 def router(standins: Standins) -> Iterator[Running]:
     standins.clear()
-    timeouts = {"firstToken": "400ms", "betweenTokens": "400ms"}
+    timeouts = {"firstToken": "1500ms", "betweenTokens": "1500ms"}
     with running_router({"externalProviders": providers(standins), "router": {"timeouts": timeouts}}) as running:
         yield running
 
@@ -116,7 +116,7 @@ def test_a_failure_before_the_first_content_is_invisible(
 
 @pytest.mark.parametrize("kind", ["cut", "stall", "malformed"])
 def test_after_the_first_content_a_broken_stream_ends_in_one_clean_error_and_is_billed(kind: str) -> None:
-    timeouts = {"firstToken": "5s", "betweenTokens": "400ms"}
+    timeouts = {"firstToken": "30s", "betweenTokens": "1500ms"}
     with running_standins(Pace(tokens_per_second=100)) as standins:
         config = {"externalProviders": providers(standins), "router": {"timeouts": timeouts}}
         with running_router(config) as router:

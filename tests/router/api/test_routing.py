@@ -66,7 +66,7 @@ def test_turns_go_on_where_a_reload_left_them(standins: Standins) -> None:
 def test_the_last_resort_answers_when_the_others_failed_and_never_before(standins: Standins) -> None:
     failover = {"maxRetries": 1, "fallback": {"target": "openai"}}
     with running_router(
-        config(standins, routingStrategy="priority", failover=failover, timeouts={"firstToken": "500ms"})
+        config(standins, routingStrategy="priority", failover=failover, timeouts={"firstToken": "1500ms"})
     ) as router:
         assert target(router.chat()) == "anthropic"
         standins.anthropic.fault("silence", times=1)

@@ -17,7 +17,7 @@ from llm_router.discovery.methods import Means
 from llm_router.telemetry.metrics import Metrics
 
 SECRET = Secret("c2l4dGVlbiBieXRlcyBhcmUgbm90IGVub3VnaCBoZXJlISE=")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def config(method: Any = "etcd", *, clusters: tuple[Cluster, ...] = (), template: Any = None, **given: Any) -> Config:

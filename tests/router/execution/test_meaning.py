@@ -43,7 +43,7 @@ class Embeddings:
 
     def respond(self, body: dict[str, Any]) -> tuple[int, Any]:
         self.asked.append(body)
-        self.wait.wait(5)
+        self.wait.wait(30)
         if self.answer is not None:
             return self.answer
         vectors = [SPACE[text] for text in body["input"]]

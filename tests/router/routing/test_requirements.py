@@ -202,6 +202,13 @@ def test_simple_clusters_refuse_complex_tasks(capabilities: set[str], complexity
     assert code(view, facts(complexity=complexity)) == (None if allowed else "capability")
 
 
+@pytest.mark.parametrize("stated", [4096, None])
+def test_where_servers_give_less_than_is_configured_that_is_the_window(stated: int | None) -> None:
+    view = cluster("a", context_length=stated, window=2048)
+    assert code(view, facts(input_tokens=100, max_tokens=1948)) is None
+    assert code(view, facts(input_tokens=100, max_tokens=1949)) == "context_length_exceeded"
+
+
 @pytest.mark.parametrize(
     ("window", "max_tokens", "allowed"),
     [(2048, 1948, True), (2048, 1949, False), (356, None, True), (355, None, False), (None, 10**9, True)],

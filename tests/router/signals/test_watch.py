@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from llm_router.config.scalars import Seconds
 from llm_router.config.schema import Capacity, Cluster, Cost, Scaling
-from llm_router.model import ClusterStatus, Demand, PoolView, Target, TokensPerSecond
+from llm_router.model import ClusterStatus, Demand, PoolView, ServedModel, Target, TokensPerSecond
 from llm_router.signals.cluster_status import StatusPoll
 from llm_router.signals.rents import Rents
 from llm_router.signals.snapshot import Board
@@ -42,7 +42,7 @@ class World:
             scaling=Scaling(min_nodes=min_nodes, max_nodes=2, cold_start=Seconds(60), idle_timeout=Seconds(600)),
         )
         target = Target(name="t4", kind="cluster", owner="t4", model="m", always_on=min_nodes > 0)
-        other = Target(name="t4/n", kind="cluster", owner="t4", model="n", always_on=min_nodes > 0)
+        other = Target(name="t4/n", kind="cluster", owner="t4", model="n", always_on=min_nodes > 0, context_length=3000)
         self.board = Board([target, other], self.clock)
         self.metrics = Metrics(CollectorRegistry())
         self.rents = Rents([self.cluster], self.board, self.metrics, self.clock, by_rent=True)
@@ -105,6 +105,25 @@ def watching(min_nodes: int) -> Iterator[World]:
 
 def up(nodes: int = 1, **fields: Any) -> ClusterStatus:
     return ClusterStatus(target="t4", state="up", nodes=nodes, slots_total=8 * nodes, **fields)
+
+
+def test_the_window_is_what_the_servers_say_where_that_is_less_and_is_kept_while_they_are_away() -> None:
+    """One of the targets has a stated window of 3000 tokens."""
+
+    def windows() -> list[int | None]:
+        return [world.board.view(name).window for name in ("t4", "t4/n")]
+
+    with watching(min_nodes=1) as world:
+        assert windows() == [None, None]
+        world.poll(0, up(models=(ServedModel("m", 4096), ServedModel("else", 1))))
+        assert windows() == [4096, None]
+        world.poll(30, None)
+        world.poll(60, up())
+        assert windows() == [4096, None]
+        world.poll(90, up(models=(ServedModel("m", 0), ServedModel("n", 512))))
+        assert windows() == [4096, 512]
+        world.poll(120, up(models=(ServedModel("m", 2048), ServedModel("n", 8192))))
+        assert windows() == [2048, None]
 
 
 def test_the_cost_of_each_model_of_the_pool_is_shown_in_each_basis_that_is_known() -> None:

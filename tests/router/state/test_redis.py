@@ -105,9 +105,9 @@ def test_a_lease_that_nobody_renews_expires_and_its_slot_and_money_are_free(serv
 
 def test_a_lease_lives_as_long_as_its_request(server: RedisServer) -> None:
     async def main(counters: RedisCounters) -> None:
-        async with counters_on(state_on(server), lease_s=0.3) as living:
+        async with counters_on(state_on(server), lease_s=1.5) as living:
             reply = await living.reserve(claims(STATED, 40, 300))
-            await asyncio.sleep(0.9)
+            await asyncio.sleep(2.5)
             assert await used(counters, STATED["slots"], STATED["daily"]) == [1, 300]
             assert reply.lease is not None
             reply.lease.settle(Used(tokens=40, nano_usd=300))

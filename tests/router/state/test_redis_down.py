@@ -23,7 +23,7 @@ from tests.router.redis_server import RedisServer, running_redis
 from tests.router.state.counting import counters_on, state_on, until, value
 
 FAR = 4_000_000_000.0
-TIMEOUT_S = 0.05
+TIMEOUT_S = 0.2
 
 
 @pytest.fixture

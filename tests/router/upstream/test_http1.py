@@ -605,3 +605,24 @@ def test_over_tls_it_is_all_the_same(stack: Stack) -> None:
                 await upstream.ended()
 
     stack.run(main)
+
+
+def test_a_kept_connection_that_breaks_after_long_work_is_no_stale_one() -> None:
+    """The request was read, and may be charged for: whether it is sent again is not the client's to say."""
+    now = 0.0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _nth: int) -> None:
+        nonlocal now
+        await request(reader)
+        writer.write(OK)
+        await request(reader)
+        now += 30.0
+
+    async def main() -> int:
+        async with serving(serve) as (upstream, url), Http1Client(connect_timeout_s=2.0, now=lambda: now) as client:
+            assert await fetch(client, url) == b"ok"
+            with pytest.raises(UpstreamReset):
+                await fetch(client, url)
+            return upstream.connections
+
+    assert asyncio.run(main()) == 1

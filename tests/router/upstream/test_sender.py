@@ -35,7 +35,7 @@ def outgoing(wire: str, model: str, stated: dict[str, Any], longest_answer: int 
         target=Target(name="t", kind="provider", owner="t", model=model, context_length=8192),
         wire=WIRES[wire],
         base_url="http://127.0.0.1:9/v1",
-        client=Http1Client(connect_timeout_s=1.0),
+        client=Http1Client(connect_timeout_s=20.0),
         unix_time=lambda: 0.0,
         tls=SYSTEM,
     )

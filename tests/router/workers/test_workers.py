@@ -26,6 +26,8 @@ from tests.router.processes import Process, answers
 from tests.router.routers import providers
 from tests.router.standins import Standins, running_standins
 
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(sys.executable).with_name("llm-router")
 TOKENS, HELD_AT = 120, 100
 """Of a streamed answer, and where it stays until it is let go: under way for as long as a busy machine needs."""
@@ -337,7 +339,6 @@ def test_what_only_a_worker_refuses_is_said_once_and_ends_with_78(standins: Stan
         assert "Traceback" not in process.output
 
 
-@pytest.mark.slow
 def test_a_worker_that_cannot_come_up_again_leaves_the_others_at_work(standins: Standins, tmp_path: Path) -> None:
     keys = tmp_path / "keys.yaml"
     keys.write_text("keys: []\n")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..policy import Policy
 from ..room import has_room
-from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request, split
+from .base import Candidate, Order, Situation, cheapest_capacity, cheapest_request
 
 BY_RENT = "hybrid"
 """The strategy that wakes pools by what they save. It leaves out targets that do not run: it never waits for one."""
@@ -14,27 +14,22 @@ BY_RENT = "hybrid"
 
 def hybrid(candidates: Sequence[Candidate], situation: Situation) -> Order:
     policy = situation.policy
-    clusters, providers = split(candidates)
-    fit, unfit = _sorted_out(clusters, situation)
+    limit_s = policy.first_token_limit_s(situation.facts)
+    fit: list[Candidate] = []
+    unfit: list[Candidate] = []
+    providers: list[Candidate] = []
+    for candidate in candidates:
+        if candidate.view.target.kind == "provider":
+            providers.append(candidate)
+        elif candidate.view.state == "up":
+            fits = is_cheap(candidate, policy) and has_room(candidate.pool, candidate.input_tokens, limit_s)
+            (fit if fits else unfit).append(candidate)
     outside = "fallback_external" if situation.clusters_down else "hybrid_external"
     return [
         *((c, "hybrid_cluster") for c in _packed(fit)),
         *((c, outside) for c in sorted(providers, key=cheapest_request)),
         *((c, "fallback_cluster") for c in sorted(unfit, key=lambda c: _least_bad(c, policy))),
     ]
-
-
-def _sorted_out(clusters: Sequence[Candidate], situation: Situation) -> tuple[list[Candidate], list[Candidate]]:
-    """Of the clusters that run, those that fit and those that do not."""
-    policy = situation.policy
-    limit_s = policy.first_token_limit_s(situation.facts)
-    fit: list[Candidate] = []
-    unfit: list[Candidate] = []
-    for candidate in clusters:
-        if candidate.view.state == "up":
-            fits = is_cheap(candidate, policy) and has_room(candidate.pool, candidate.input_tokens, limit_s)
-            (fit if fits else unfit).append(candidate)
-    return fit, unfit
 
 
 def is_cheap(candidate: Candidate, policy: Policy) -> bool:

@@ -75,7 +75,7 @@ def test_until_the_cloud_has_answered_the_table_does_and_then_the_cloud(stage: S
 
     async def scenario() -> None:
         async with prices.refreshing():
-            await asyncio.wait_for(until(live), 10)
+            await asyncio.wait_for(until(live), 60)
 
     asyncio.run(scenario())
     assert prices.fetches.counts == {("azure_retail", "accepted"): 1}
@@ -91,7 +91,7 @@ def test_the_table_judges_the_first_live_price(stage: Stage) -> None:
 
     async def scenario() -> None:
         async with prices.refreshing():
-            await asyncio.wait_for(until(refused), 10)
+            await asyncio.wait_for(until(refused), 60)
 
     asyncio.run(scenario())
     quote = prices.quote()
