@@ -104,6 +104,18 @@ def amount(text: str) -> float:
 
 
 @every_cloud
+def test_pods_serve_what_the_router_is_told_of(cloud: str) -> None:
+    given = {"gpuModel": "llama-2-7b-chat", "gpuContextLength": 2048, "gpuSlots": 3}
+    recorded = programs.run(cloud, "dev", {f"llm-{cloud}:{key}": value for key, value in given.items()})
+    (told,) = (c for c in recorded.stack_outputs["routerFragment"]["clusters"] if c["name"] == f"{cloud}-gpu")
+    (model,) = told["models"]
+    assert (model["name"], model["contextLength"], told["capacity"]["slots"]) == tuple(given.values())
+    arguments = containers(server(synced(recorded), "gpu"))["llama"]["args"]
+    served = {name: arguments[arguments.index(name) + 1] for name in ("--alias", "--ctx-size", "--parallel")}
+    assert served == {"--alias": "llama-2-7b-chat", "--ctx-size": str(3 * 2048), "--parallel": "3"}
+
+
+@every_cloud
 def test_keys_are_looked_for_where_the_stack_put_them(cloud: str) -> None:
     recorded = programs.as_shipped(cloud, "prod")
     kind, name = {

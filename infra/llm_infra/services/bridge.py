@@ -82,11 +82,13 @@ def told(platform: Platform, facts: CloudFacts) -> dict[str, pulumi.Input[str]]:
 
 
 def _pool(platform: Platform, pool: NodePool) -> dict[str, str]:
-    """Its keys in the cloud's store, what its exporter prices nodes by, and how many there may be."""
+    """What it serves and how, its keys in the cloud's store, what its exporter prices nodes by, how many there may be."""
     name = platform.pool_name(pool.kind)
     return {
         "host": platform.host(pool.kind),
         "model": pool.model.name,
+        "context_length": str(pool.model.context_length),
+        "slots": str(pool.capacity.slots),
         "gate_store_key": contract.gate_store_key(platform.cloud, platform.cluster, name),
         "instance_type": pool.machine_types[0],
         "capacity_type": "spot" if pool.spot else "onDemand",
