@@ -10,9 +10,9 @@ import msgspec
 from ..exporter.pool import Pool
 from ..exporter.scrape import ScrapeFailed
 from ..model import ClusterStatus
+from ..signals.health import MAX_BODY_BYTES, fetched
 
 TIMEOUT_S = 2.0
-MAX_STATUS_BYTES = 256 * 1024
 
 logger = logging.getLogger("llm_router.gate")
 
@@ -32,13 +32,13 @@ class ExporterStatus:
 
     async def _fetch(self) -> ClusterStatus:
         try:
-            response = await self._client.get(self._url, timeout=TIMEOUT_S)
+            code, body = await fetched(self._client, self._url, (), timeout_s=TIMEOUT_S)
         except httpx.HTTPError as error:
             raise ScrapeFailed(str(error) or type(error).__name__) from error
-        if response.status_code != 200 or len(response.content) > MAX_STATUS_BYTES:
-            raise ScrapeFailed(f"status {response.status_code}, {len(response.content)} bytes")
+        if code != 200 or len(body) > MAX_BODY_BYTES:
+            raise ScrapeFailed(f"status {code}, {len(body)} bytes")
         try:
-            status = msgspec.json.decode(response.content, type=ClusterStatus)
+            status = msgspec.json.decode(body, type=ClusterStatus)
         except msgspec.DecodeError as error:
             raise ScrapeFailed(f"not a cluster status: {error}") from error
         if status.target != self._target:
