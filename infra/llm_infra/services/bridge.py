@@ -82,7 +82,7 @@ def told(platform: Platform, facts: CloudFacts) -> dict[str, pulumi.Input[str]]:
 
 
 def _pool(platform: Platform, pool: NodePool) -> dict[str, str]:
-    """What it serves and how, its keys in the cloud's store, what its exporter prices nodes by, how many there may be."""
+    """What it serves and how, its keys in the cloud's store, what nodes are priced by, and how many there may be."""
     name = platform.pool_name(pool.kind)
     return {
         "host": platform.host(pool.kind),
