@@ -53,7 +53,7 @@ class ControlPlane:
     def kubectl(self, *arguments: str | Path, stdin: str | None = None, check: bool = True) -> str:
         access: list[str | Path] = ["--kubeconfig", self.api.kubeconfig, "--cache-dir", self.api.folder / "kubectl"]
         command = [tool("kubectl"), *access, *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=240, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(map(str, arguments))}: {done.stderr or done.stdout}")
         return done.stdout if done.returncode == 0 else done.stderr
@@ -70,7 +70,7 @@ class ControlPlane:
         found: list[Object] = self.get("pods", "", namespace, "-l", selector)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
-    def wait(self, what: str, there: Callable[[], Any], *, deadline_s: float = 60) -> Any:
+    def wait(self, what: str, there: Callable[[], Any], *, deadline_s: float = 240) -> Any:
         """What ``there`` returns once that is truthy."""
         ends_at, seen = time.monotonic() + deadline_s, None
         while time.monotonic() < ends_at:
@@ -102,7 +102,7 @@ def bare_control_plane(folder: Path) -> Iterator[ControlPlane]:
         plane = ControlPlane(api)
         # Before kwok, which plays controllers of some of them.
         plane.kubectl("apply", "--server-side", *(f"--filename={file}" for file in _definitions()))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
         plane.wait("their resources", lambda: "scaledobjects" in plane.kubectl("api-resources", check=False))
         for name, command in _components(api, folder).items():
             plane.processes.append(stack.enter_context(Process(command, folder / f"{name}.log")))

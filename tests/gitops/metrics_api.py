@@ -112,7 +112,7 @@ def registered(plane: ControlPlane, port: int, groups: Sequence[str]) -> Iterato
     plane.apply([{"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": service}, *services])
     names = [f"apiservice/v1beta1.{group}" for group in groups]
     try:
-        plane.kubectl("wait", "--for=condition=Available", *names, "--timeout=60s")
+        plane.kubectl("wait", "--for=condition=Available", *names, "--timeout=180s")
         yield
     finally:
         plane.kubectl("delete", *names)

@@ -11,7 +11,7 @@ from tests.gitops.control_plane import ControlPlane
 from tests.gitops.metrics_api import Figures, running_metrics
 from tests.gitops.test_charts import NAMESPACE, installed, of, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.built]
+pytestmark = [pytest.mark.slow, pytest.mark.built, pytest.mark.timeout(300)]
 
 HPA = {"mode": "hpa", "hpa": {"cpuUtilisation": 80, "queueDepth": {"enabled": True, "target": 2}}}
 QUEUE = "llm_cluster_queue_depth"

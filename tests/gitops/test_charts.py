@@ -17,7 +17,7 @@ from tests.charts.pools import MINIMAL, PLACES, on
 from tests.gitops.control_plane import ControlPlane, Object
 from tests.gitops.nodes import name_of, node
 
-pytestmark = [pytest.mark.slow, pytest.mark.built]
+pytestmark = [pytest.mark.slow, pytest.mark.built, pytest.mark.timeout(300)]
 
 NAMESPACE = "llm"
 

@@ -10,7 +10,7 @@ from llm_infra.clouds import CLOUDS, Cloud
 from tests.charts.helm import ROOT
 from tests.gitops.control_plane import ControlPlane
 
-pytestmark = [pytest.mark.slow, pytest.mark.built]
+pytestmark = [pytest.mark.slow, pytest.mark.built, pytest.mark.timeout(300)]
 
 SETS = "applicationsets.argoproj.io"
 PROD = {"platform", "exporter-cpu", "pool-cpu"}

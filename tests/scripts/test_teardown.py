@@ -40,13 +40,13 @@ class World:
         number = len(list((self.folder / "answers").iterdir()))
         (self.folder / "answers" / f"{number:02}").write_text("\n".join(lines) + "\n")
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, deadline_s: int = 60) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
             "NOTES": str(self.folder),
             "TEARDOWN_POLL_S": "0",
-            "TEARDOWN_DEADLINE_S": "2",
+            "TEARDOWN_DEADLINE_S": str(deadline_s),
         }
         return subprocess.run([SCRIPT, *arguments], env=environment, capture_output=True, text=True, check=False)
 
@@ -94,7 +94,7 @@ def test_it_waits_for_load_balancers_and_volumes(world: World) -> None:
 
 def test_what_does_not_go_stops_it_before_the_cluster_is_gone(world: World) -> None:
     world.answers("get services", ("service/gateway", 0))
-    done = world.run("aws", "dev")
+    done = world.run("aws", "dev", deadline_s=2)
     assert done.returncode == 1
     assert "service/gateway" in done.stderr
     assert not any("destroy" in call for call in world.calls)

@@ -219,12 +219,12 @@ def test_what_is_settled_at_the_end_is_booked_before_it_closes(own: RedisServer)
     stated = limits(budget=Budget(daily=1e-3), unix_time=FAR)
 
     async def main() -> None:
-        async with counters_on(state_on(own, TIMEOUT_S)) as counters:
+        async with counters_on(state_on(own)) as counters:
             replies = [await counters.reserve(claims(stated, nano_usd=500)) for _ in range(700)]
             for reply in replies:
                 assert reply.lease is not None
                 reply.lease.settle(Used(nano_usd=321))
-        async with counters_on(state_on(own, TIMEOUT_S)) as counters:
+        async with counters_on(state_on(own)) as counters:
             assert (await counters.reserve([Claim(stated["daily"], CHECK)])).tallies[0].used == 700 * 321
 
     asyncio.run(main())
