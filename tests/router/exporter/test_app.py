@@ -229,7 +229,7 @@ def test_another_scraper_does_not_change_the_figures_although_it_resets_the_gaug
     (quiet, busy), served, gauges = run(scenario())
     assert served == 180
     assert 0.0 in gauges, "the gauge that each scrape resets would have said that nothing is generated"
-    assert busy == pytest.approx(quiet, rel=0.5)
+    assert quiet / 3 < busy < quiet * 3  # each takes other parts of a time in which the machine is busy
 
 
 def test_a_pool_of_two_real_servers_adds_up_and_survives_the_restart_of_one(

@@ -66,7 +66,7 @@ async def work(plan: dict[str, Any]) -> None:
         note("ready")
         await asyncio.gather(watch(), *(caller(random.Random(f"{plan['seed']}-{i}")) for i in range(CALLERS)))
         # Who ends while Redis is away loses what he has not booked: here only those do who are killed.
-        await until(lambda: not counters._down)
+        await until(lambda: not (counters._down or counters._settling.waiting), 20)
 
 
 def run(plan: dict[str, Any]) -> None:
