@@ -198,7 +198,7 @@ def test_an_upgrade_changes_the_model_and_a_refused_one_changes_nothing(plane: C
 
             def serves() -> bool:
                 pods = running(plane, selector)
-                return pods is not None and "--alias=qwen3-4b-instruct-2507" in str(pods[0]["spec"])
+                return pods is not None and "qwen3-4b-instruct-2507" in str(pods[0]["spec"])
 
             plane.wait("the other model", serves)
             with pytest.raises(helm.HelmError):
