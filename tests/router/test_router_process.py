@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -230,6 +231,19 @@ def test_out_of_file_descriptors_it_answers_503_and_recovers(standins: Standins,
         assert chat(url).status_code == 200
         metrics = httpx.get(f"{url}/metrics", timeout=30.0, trust_env=False).text
         assert 'llm_router_circuit_state{target="openai"} 0.0' in metrics
+
+
+def test_it_takes_as_many_file_descriptors_as_the_system_grants(standins: Standins, tmp_path: Path) -> None:
+    """Debian gives 1024 to who does not ask: not enough for a thousand streams."""
+    standins.clear()
+    port = free_port()
+    config = tmp_path / "router.yaml"
+    write(config, standins, port, "openai")
+    limits = "ulimit -Sn 256; ulimit -Hn 2048"
+    command: list[str | Path] = ["/bin/sh", "-c", f'{limits}; exec "$@"', "sh", COMMAND, "serve", "--config", config]
+    with Process(command, tmp_path / "router.log") as process:
+        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/livez"))
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (2048, 2048)
 
 
 @pytest.mark.slow

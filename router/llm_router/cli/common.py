@@ -21,16 +21,18 @@ def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> fr
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a long-running command: on uvloop, with its log on standard error."""
+    """Run a long-running command: on uvloop, with its log on standard error and as many descriptors as it may have."""
     import uvloop
 
     from ..telemetry.logging import configure_logging
+    from ..upstream.descriptors import take_descriptors
 
     level = os.environ.get("LOG_LEVEL", "info")
     try:
         configure_logging(level)
     except ValueError:
         raise click.ClickException(f"LOG_LEVEL is {level!r}: set it to debug, info, warning or error") from None
+    take_descriptors()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
 
