@@ -1,7 +1,8 @@
 """Stands in for Pulumi's language host of Python, whose program no package registry has.
 
-The engine starts it as ``pulumi-language-python`` and asks it over gRPC to run programs and policy packs. It runs them
-by Pulumi's own script (``pulumi-language-python-exec``), in the virtual environment that Pulumi.yaml names.
+The engine starts it as ``pulumi-language-python``, or is told where it is ``attached``, and asks it over gRPC to run
+programs and policy packs. It runs them by Pulumi's own script (``pulumi-language-python-exec``), in the virtual
+environment that Pulumi.yaml names.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent import futures
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,9 @@ SCRIPT = "LANGUAGE_HOST_SCRIPT"
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, environment: Mapping[str, str]) -> None:
         self._engine = engine
+        self._environment = environment
         self._running: set[subprocess.Popen[bytes] | Program] = set()
 
     def Handshake(self, request: Any, context: Any) -> Any:
@@ -58,7 +61,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "parallel": str(request.parallel),
             "organization": request.organization,
         }
-        command = [_interpreter(request.info), os.environ[SCRIPT]]
+        command = [_interpreter(request.info), self._environment[SCRIPT]]
         for name, value in options.items():
             if value:
                 command += [f"--{name}", value]
@@ -66,7 +69,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        program = self._program([*command, request.info.entry_point, *request.args], {**os.environ, **config})
+        program = self._program([*command, request.info.entry_point, *request.args], {**self._environment, **config})
         code = program.wait()
         self._running.discard(program)
         if code == _ERROR_SHOWN:
@@ -77,12 +80,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """A policy pack: its first line is the port that it listens on."""
         environment = dict(variable.split("=", 1) for variable in request.env)
         command = [_interpreter(request.info), "-u", request.info.program_directory, *request.args]
-        plugin = self._start(command, {**os.environ, **environment}, request.pwd or None)
-        context.add_callback(plugin.kill)
-        assert plugin.stdout is not None
-        for line in plugin.stdout:
-            yield language_pb2.RunPluginResponse(stdout=line)
-        yield language_pb2.RunPluginResponse(exitcode=plugin.wait())
+        with self._start(command, {**self._environment, **environment}, request.pwd or None) as plugin:
+            context.add_callback(plugin.kill)
+            assert plugin.stdout is not None
+            for line in plugin.stdout:
+                yield language_pb2.RunPluginResponse(stdout=line)
+            yield language_pb2.RunPluginResponse(exitcode=plugin.wait())
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
         yield language_pb2.InstallDependenciesResponse(stdout=b"")
@@ -102,7 +105,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             program.kill()
 
     def _program(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes] | Program:
-        warm = os.environ.get(SOCKET)
+        warm = self._environment.get(SOCKET)
         if warm is None:
             return self._start(command, environment, None)
         program = Program(warm, command[1:], environment)
@@ -131,10 +134,9 @@ def _interpreter(info: Any) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 400 << 20)])
-    host = LanguageHost(arguments[-1] if arguments else "")
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    host = LanguageHost(arguments[-1] if arguments else "", os.environ)
+    server, port = _serving(host, futures.ThreadPoolExecutor(8))
+    print(port, flush=True)
 
     def end(*_: Any) -> None:
         host.stop()
@@ -142,8 +144,28 @@ def main(arguments: list[str]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    server.start()
     server.wait_for_termination()
+
+
+@contextmanager
+def attached(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The environment of one command whose engine finds a language host here, and starts none."""
+    host = LanguageHost("", environment)
+    with futures.ThreadPoolExecutor(8) as threads:
+        server, port = _serving(host, threads)
+        try:
+            yield {**environment, "PULUMI_DEBUG_LANGUAGES": f"python:{port}"}
+        finally:
+            host.stop()
+            server.stop(None).wait()
+
+
+def _serving(host: LanguageHost, threads: futures.ThreadPoolExecutor) -> tuple[grpc.Server, int]:
+    server = grpc.server(threads, options=[("grpc.max_receive_message_length", 400 << 20)])
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from tests.infra.emulation import check, outputs, sdk, values
 from tests.infra.engine.cloud import Cloud, Refusal, Thing, Unfinished
 from tests.infra.engine.habits import NAMES, REPLACES
+from tests.infra.engine.judge import Judge
 from tests.infra.engine.real_cluster import RealCluster
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -30,13 +31,14 @@ Reach = Callable[[str], RealCluster]
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     """Takes neither secrets nor outputs: the engine unwraps them before and marks them again after."""
 
-    def __init__(self, package: str, cloud: Cloud, reach: Reach | None = None) -> None:
+    def __init__(self, package: str, cloud: Cloud, judge: Judge, reach: Reach | None = None) -> None:
         """With ``reach``, Kubernetes objects go to the API server that the kubeconfig names."""
         self._reach = reach
         self._cluster: RealCluster | None = None
         self._name = package
-        self._package = sdk.package(package)
+        self._version = sdk.package(package).version
         self._cloud = cloud
+        self._judge = judge
 
     # ---------------------------------------------------------------- the provider itself
 
@@ -47,10 +49,10 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin_pb2.PluginInfo(version=self._package.version)
+        return plugin_pb2.PluginInfo(version=self._version)
 
     def GetSchema(self, request: Any, context: Any) -> Any:
-        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": self._name, "version": self._package.version}))
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": self._name, "version": self._version}))
 
     def CheckConfig(self, request: Any, context: Any) -> Any:
         return provider_pb2.CheckResponse(inputs=request.news)
@@ -90,7 +92,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         token, inputs = _token(request.urn), _decoded(request.news)
         self._name_it(token, request, inputs)
         failures = [
-            provider_pb2.CheckFailure(reason=problem) for problem in check.problems(self._package, token, inputs)
+            provider_pb2.CheckFailure(reason=problem) for problem in self._judge.problems(self._name, token, inputs)
         ]
         return provider_pb2.CheckResponse(inputs=_encoded(inputs), failures=failures)
 
@@ -164,14 +166,14 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def _name_it(self, token: str, request: Any, inputs: dict[str, Any]) -> None:
         """Pulumi's auto-naming: what was named once keeps its name."""
-        args = self._package.arguments(token)
-        if args is None or token.startswith(("kubernetes:", "random:")):
+        if token.startswith(("kubernetes:", "random:")):
             return
+        properties = self._judge.properties(self._name, token)
         kind = token.rsplit(":", 1)[1]
         olds = _decoded(request.olds)
         candidates = ("name", "nodeGroupName", f"{kind[0].lower()}{kind[1:]}Name")
         for key in candidates:
-            if key in sdk.properties(args) and key not in inputs:
+            if key in properties and key not in inputs:
                 digits = hashlib.sha256(request.randomSeed or request.urn.encode()).hexdigest()[:7]
                 plain = re.sub(r"[^A-Za-z0-9-]", "-", _name(request.urn))
                 inputs[key] = olds.get(key) or f"{plain}-{digits}"
@@ -179,13 +181,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
 
 @contextmanager
-def serving(cloud: Cloud, reach: Reach | None = None) -> Iterator[dict[str, int]]:
+def serving(cloud: Cloud, judge: Judge, reach: Reach | None = None) -> Iterator[dict[str, int]]:
     """Package → port on loopback. ``reach`` as in ``StandIn``, for Kubernetes'."""
     servers, ports = [], {}
-    kubernetes = StandIn("kubernetes", cloud, reach)
+    kubernetes = StandIn("kubernetes", cloud, judge, reach)
     for package in sdk.MODULES:
         server = grpc.server(futures.ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", 400 << 20)])
-        stand_in = kubernetes if package == "kubernetes" else StandIn(package, cloud)
+        stand_in = kubernetes if package == "kubernetes" else StandIn(package, cloud, judge)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(stand_in, server)
         ports[package] = server.add_insecure_port("127.0.0.1:0")
         server.start()

@@ -8,16 +8,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.infra.engine import language_host, warm_python
 from tests.infra.engine.cloud import Cloud
+from tests.infra.engine.judge import Judge
 from tests.infra.engine.provider import serving
 from tests.infra.engine.real_cluster import Install, RealCluster
 
@@ -25,6 +27,8 @@ ROOT = Path(__file__).parents[3]
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-router" / "tools" / "bin"
 #: The state is written when a command ends, not after each resource: half of what an `up` costs here.
 WRITTEN_AT_THE_END = {"PULUMI_SKIP_CHECKPOINTS": "true"}
+#: The command's garbage is left lying until it would take up that much.
+LITTLE_COLLECTING = {"GOGC": "off", "GOMEMLIMIT": "400MiB"}
 PROJECTS = ("aws", "gcp", "azure", "router", "policy")
 
 
@@ -78,17 +82,18 @@ class Workspace:
             **self.environment,
             **({"PULUMI_CONFIG_PASSPHRASE": passphrase} if passphrase is not None else {}),
         }
-        done = subprocess.run(
-            [TOOLS / "pulumi", *arguments, "--non-interactive"],
-            cwd=self.folder / "infra" / project,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        with language_host.attached(environment) as attached:
+            done = subprocess.run(
+                [TOOLS / "pulumi", *arguments, "--non-interactive"],
+                cwd=self.folder / "infra" / project,
+                env=attached,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=300,
+                check=False,
+            )
         return Result(done.returncode, done.stdout)
 
     def writing_each_step(self) -> Workspace:
@@ -97,10 +102,13 @@ class Workspace:
         return replace(self, environment=kept)
 
     def init(self, project: str, stack: str = "dev") -> None:
-        self.pulumi(project, "stack", "init", stack).fine()
         if project in ("gcp", "azure"):
             # They come from the network, not from a provider.
-            self.config(project, "livePrices", "false")
+            settings = self.folder / "infra" / project / f"Pulumi.{stack}.yaml"
+            told = yaml.safe_load(settings.read_text())
+            told["config"][f"llm-{project}:livePrices"] = False
+            settings.write_text(yaml.safe_dump(told))
+        self.pulumi(project, "stack", "init", stack).fine()
 
     def up(self, project: str, *more: str) -> Result:
         return self.pulumi(project, "up", "--yes", "--skip-preview", "--suppress-progress", *more)
@@ -130,9 +138,10 @@ class Workspace:
             program = self.folder / "bin" / command
             program.write_text(f'#!/bin/sh\necho "$*" >> {self.folder}/{command}-calls\n')
             program.chmod(0o755)
-        return subprocess.run(
-            [script, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=250
-        )
+        with language_host.attached(self.environment) as attached:
+            return subprocess.run(
+                [script, *arguments], env=attached, capture_output=True, text=True, check=False, timeout=250
+            )
 
     def state(self, project: str) -> dict[str, Any]:
         return dict(json.loads(self.pulumi(project, "stack", "export").fine().output))
@@ -151,13 +160,18 @@ def workspace(folder: Path, cloud: Cloud, warm: Path, install: Install | None = 
     _language_host(folder / "bin")
     state = folder / "state"
     state.mkdir()
+    # Where no folder can be made for it, no log is kept of what the engine does at its most verbose.
+    home = folder / "home"
+    home.mkdir()
+    (home / "logs").touch()
     machine = {"PATH": f"{folder / 'bin'}:{TOOLS}:/usr/bin:/bin", "HOME": str(folder)}
     reach = install and partial(RealCluster, environment=machine, install=install)
-    with serving(cloud, reach) as ports:
+    with closing(Judge(warm)) as judge, serving(cloud, judge, reach) as ports:
         environment = {
             **machine,
-            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_HOME": str(home),
             **WRITTEN_AT_THE_END,
+            **LITTLE_COLLECTING,
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
