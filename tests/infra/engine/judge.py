@@ -47,7 +47,7 @@ class Judge:
 @contextmanager
 def judging(warm: Path) -> Iterator[None]:
     reading, writing = os.pipe()
-    program = Program(str(warm), [__file__, _socket(warm)], os.environ, root=str(ROOT), outputs=(writing, 2))
+    program = Program(str(warm), [__file__, _socket(warm)], os.environ, root=str(ROOT), output=writing)
     os.close(writing)
     with open(reading) as told:
         assert told.readline() == "ready\n"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent import futures
@@ -33,7 +32,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def __init__(self, engine: str, environment: Mapping[str, str]) -> None:
         self._engine = engine
         self._environment = environment
-        self._running: set[subprocess.Popen[bytes] | Program] = set()
+        self._running: set[Program] = set()
 
     def Handshake(self, request: Any, context: Any) -> Any:
         self._engine = request.engine_address or self._engine
@@ -61,7 +60,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "parallel": str(request.parallel),
             "organization": request.organization,
         }
-        command = [_interpreter(request.info), self._environment[SCRIPT]]
+        _check_virtualenv(request.info)
+        command = [self._environment[SCRIPT]]
         for name, value in options.items():
             if value:
                 command += [f"--{name}", value]
@@ -69,7 +69,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        program = self._program([*command, request.info.entry_point, *request.args], {**self._environment, **config})
+        program = self._start([*command, request.info.entry_point, *request.args], {**self._environment, **config})
         code = program.wait()
         self._running.discard(program)
         if code == _ERROR_SHOWN:
@@ -78,14 +78,17 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         """A policy pack: its first line is the port that it listens on."""
-        environment = dict(variable.split("=", 1) for variable in request.env)
-        command = [_interpreter(request.info), "-u", request.info.program_directory, *request.args]
-        with self._start(command, {**self._environment, **environment}, request.pwd or None) as plugin:
+        _check_virtualenv(request.info)
+        environment = {**self._environment, **dict(variable.split("=", 1) for variable in request.env)}
+        pack = request.info.program_directory
+        reading, writing = os.pipe()
+        with open(reading, "rb") as told:
+            plugin = self._start([pack, *request.args], environment, root=pack, folder=request.pwd, output=writing)
+            os.close(writing)
             context.add_callback(plugin.kill)
-            assert plugin.stdout is not None
-            for line in plugin.stdout:
+            for line in told:
                 yield language_pb2.RunPluginResponse(stdout=line)
-            yield language_pb2.RunPluginResponse(exitcode=plugin.wait())
+        yield language_pb2.RunPluginResponse(exitcode=plugin.wait())
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
         yield language_pb2.InstallDependenciesResponse(stdout=b"")
@@ -104,33 +107,17 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         for program in list(self._running):
             program.kill()
 
-    def _program(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes] | Program:
-        warm = self._environment.get(SOCKET)
-        if warm is None:
-            return self._start(command, environment, None)
-        program = Program(warm, command[1:], environment)
-        self._running.add(program)
-        return program
-
-    def _start(self, command: list[str], environment: dict[str, str], folder: str | None) -> subprocess.Popen[bytes]:
-        # A session of its own: on a failure the engine interrupts the whole group, and the error would drown in
-        # tracebacks. A program's own output is the engine's to show, by its log.
-        output = subprocess.PIPE if folder is not None or command[1] == "-u" else None
-        program = subprocess.Popen(
-            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, start_new_session=True
-        )
+    def _start(self, arguments: list[str], environment: Mapping[str, str], **more: Any) -> Program:
+        program = Program(self._environment[SOCKET], arguments, environment, **more)
         self._running.add(program)
         return program
 
 
-def _interpreter(info: Any) -> str:
+def _check_virtualenv(info: Any) -> None:
+    """It is there, where one is named; what is in it, the warm Python has imported."""
     chosen = dict(info.options).get("virtualenv")
-    if not chosen:
-        return sys.executable
-    python = Path(info.root_directory, chosen, "bin", "python")
-    if not python.exists():
-        raise RuntimeError(f"virtualenv {chosen}: there is no {python}")
-    return str(python)
+    if chosen and not Path(info.root_directory, chosen, "bin", "python").exists():
+        raise RuntimeError(f"virtualenv {chosen}: it has no bin/python")
 
 
 def main(arguments: list[str]) -> None:

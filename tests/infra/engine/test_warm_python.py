@@ -18,7 +18,7 @@ def test_a_program_ends_with_one_who_was_killed_before_reading_its_process_id(
 ) -> None:
     script, told = tmp_path / "program.py", tmp_path / "pid"
     script.write_text(f"import os, time\nopen({str(told)!r}, 'w').write(f'{{os.getpid()}}\\n')\ntime.sleep(600)\n")
-    message = json.dumps({"arguments": [str(script)], "environment": {}, "root": str(tmp_path)}).encode()
+    message = json.dumps({"arguments": [str(script)], "environment": {}, "root": str(tmp_path), "folder": ""}).encode()
     with socket.socket(socket.AF_UNIX) as starter:
         starter.connect(str(warm_python))
         socket.send_fds(starter, [len(message).to_bytes(4, "big")], [1, 2])

@@ -25,14 +25,20 @@ from types import ModuleType
 
 #: Where a test runs one, the language host finds its socket here.
 SOCKET = "LANGUAGE_HOST_WARM_PYTHON"
-_MODULES = ("llm_infra.aws.platform", "llm_infra.gcp.platform", "llm_infra.azure.platform", "llm_infra.router.stack")
+_MODULES = (
+    "llm_infra.aws.platform",
+    "llm_infra.gcp.platform",
+    "llm_infra.azure.platform",
+    "llm_infra.router.stack",
+    "llm_policy.pack",
+)
 
 
 class Program:
     """One that runs in a fork, as ``subprocess.Popen`` has it.
 
     ``arguments``: the script and what it is given; ``root``: where it imports from first, else its own folder;
-    ``outputs``: what it has as standard output and error.
+    ``folder``: where it runs; ``output``: its standard output.
     """
 
     def __init__(
@@ -41,17 +47,18 @@ class Program:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         root: str = "",
-        outputs: tuple[int, int] = (1, 2),
+        folder: str = "",
+        output: int = 1,
     ) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(path)
         root = root or str(Path(arguments[0]).parent)
-        told = {"arguments": list(arguments), "environment": dict(environment), "root": root}
+        told = {"arguments": list(arguments), "environment": dict(environment), "root": root, "folder": folder}
         message = json.dumps(told).encode()
-        socket.send_fds(self._socket, [len(message).to_bytes(4, "big")], outputs)
+        socket.send_fds(self._socket, [len(message).to_bytes(4, "big")], [output, 2])
         self._socket.sendall(message)
         self._answers = self._socket.makefile()
-        self._pid = int(self._answers.readline())
+        self._answers.readline()
 
     def wait(self) -> int:
         """1, too, where it was killed before it could say."""
@@ -60,8 +67,9 @@ class Program:
         return code
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        """Ends with the connection: its process id might be somebody else's by now."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def main(path: str) -> None:
@@ -112,6 +120,9 @@ def _run(client: socket.socket) -> None:
     os.setsid()
     for given, standard in zip(outputs, (1, 2), strict=True):
         os.dup2(given, standard)
+        os.close(given)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.chdir(message["folder"] or ".")
     os.environ.clear()
     os.environ.update(message["environment"])
     sys.argv = message["arguments"]
