@@ -25,7 +25,7 @@ from tests.infra.engine.real_cluster import Install, RealCluster
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-router" / "tools" / "bin"
-#: The state is written when a command ends, not after each resource: half of what an `up` costs here.
+#: The state is written when a command ends, not after each resource: two thirds of what an `up` costs here.
 WRITTEN_AT_THE_END = {"PULUMI_SKIP_CHECKPOINTS": "true"}
 #: The command's garbage is left lying until it would take up that much.
 LITTLE_COLLECTING = {"GOGC": "off", "GOMEMLIMIT": "400MiB"}
