@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -162,10 +163,20 @@ def _received(client: socket.socket, size: int) -> bytes:
 
 
 def host(arguments: Sequence[str]) -> None:
-    """Starts a script and stays as long as it does, or until it is told to end."""
+    """Starts a script and stays as long as it does, or until it is told to end, or who started it has gone."""
+    starter = os.getppid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
-    sys.exit(Program(os.environ[SOCKET], arguments, os.environ, root=str(Path(__file__).parents[3])).wait())
+    program = Program(os.environ[SOCKET], arguments, os.environ, root=str(Path(__file__).parents[3]))
+    threading.Thread(target=_end_after, args=(starter,), daemon=True).start()
+    sys.exit(program.wait())
+
+
+def _end_after(starter: int) -> None:
+    """A Pulumi that is killed tells nobody."""
+    while os.getppid() == starter:
+        time.sleep(1)
+    os._exit(1)
 
 
 if __name__ == "__main__":
