@@ -14,9 +14,9 @@ usage() {
 cloud=$1 stack=$2 production=${3:-}
 # What the cloud itself keeps from being deleted, by the types of its resources.
 case $cloud in
-  aws) keeps='**aws:eks/cluster:Cluster::*' ;;
-  gcp) keeps='**gcp:container/cluster:Cluster::*' ;;
-  azure) keeps='**azure-native:authorization:ManagementLockByScope::*' ;;
+  aws) keeps=(--target '**aws:eks/cluster:Cluster::*' --target '**aws:ecr/repository:Repository::*') ;;
+  gcp) keeps=(--target '**gcp:container/cluster:Cluster::*') ;;
+  azure) keeps=(--target '**azure-native:authorization:ManagementLockByScope::*') ;;
   *) usage ;;
 esac
 [ -z "$production" ] || [ "$production" = --production ] || usage
@@ -45,8 +45,14 @@ if pulumi config get environment 2>/dev/null | grep -qx prod; then
   pulumi config set protected false
   pulumi state unprotect --all --yes
   # Nothing else: a stack that is half gone already is not made whole again first. Such a run stops at what is missing,
-  # when this is done; were it not, the cloud would refuse below.
-  pulumi up --yes --skip-preview --target "$keeps" || say "going on without what is missing"
+  # when this is done.
+  if ! pulumi up --yes --skip-preview "${keeps[@]}"; then
+    if [[ $(pulumi stack export) == *'"deletionProtection": true'* ]]; then
+      say "the run above failed, and $cluster is still protected: put right what it says, then call this again" >&2
+      exit 1
+    fi
+    say "the run above failed after it had taken the protection away: going on"
+  fi
 fi
 
 kubeconfig=$(mktemp)

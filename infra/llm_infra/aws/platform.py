@@ -51,7 +51,7 @@ class AwsPlatform(Component):
         self.cluster = self._cluster()
         self.kubeconfig = self.cluster.kubeconfig
         pools = self._pools()
-        registry = AwsRegistryArgs(cluster=name, images=IMAGES, keep_images=platform.production, tags=platform.tags)
+        registry = AwsRegistryArgs(cluster=name, images=IMAGES, keep_images=platform.protected, tags=platform.tags)
         self.registry_url = AwsRegistry(f"{name}-images", registry, self.own()).url
         self.dns = AwsDns(f"{name}-dns", AwsDnsArgs(hosts=platform.hosts, tags=platform.tags), self.own())
         self.name_servers = self.dns.name_servers

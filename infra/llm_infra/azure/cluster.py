@@ -74,7 +74,7 @@ class AzureCluster(Component):
         if args.protect:
             # Of the cluster itself it would keep the other pools from being replaced.
             system = pulumi.Output.concat(self.cluster.id, "/agentPools/", _SYSTEM_POOL)
-            locks.against_deletion(name, of=system, opts=pulumi.ResourceOptions(parent=self.cluster))
+            locks.against_deletion(name, of=system, parent=self.cluster)
         self.oidc_issuer = self.cluster.oidc_issuer_profile.apply(
             lambda profile: str(profile.issuer_url) if profile else ""
         )

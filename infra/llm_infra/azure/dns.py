@@ -61,6 +61,6 @@ class AzureDns(Component):
             if args.protect:
                 # Of the zone itself it would keep external-dns from deleting records.
                 start = pulumi.Output.concat(zone.id, "/SOA/@")
-                locks.against_deletion(f"{name}-{host}", of=start, opts=pulumi.ResourceOptions(parent=zone))
+                locks.against_deletion(f"{name}-{host}", of=start, parent=zone)
             self.name_servers[host] = zone.name_servers
         self.done(name_servers=self.name_servers)

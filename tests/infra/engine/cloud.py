@@ -67,6 +67,8 @@ class Cloud:
     things: dict[Key, Thing] = field(default_factory=dict)
     #: (deed, type, resource's name), in the order in which it was done.
     deeds: list[tuple[str, str, str]] = field(default_factory=list)
+    #: Ids of registries that somebody pushed an image to.
+    pushed: set[str] = field(default_factory=set)
     _faults: list[_Fault] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -122,6 +124,8 @@ class Cloud:
             self._attempt("delete", token, thing.name)
             if thing.inputs.get("deletionProtection"):
                 raise Refusal(f"DeletionProtection: {token} {ident} cannot be deleted while it is on")
+            if ident in self.pushed and not thing.inputs.get("forceDelete"):
+                raise Refusal(f"RepositoryNotEmptyException: {token} {ident} has images")
             if token in IN_A_VAULT:
                 raise Refusal(f"Forbidden: the caller has no role in the vault of {thing.name}")
             scope = self.locked(ident)

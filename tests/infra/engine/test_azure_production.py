@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.infra.engine.cloud import LOCK
 from tests.infra.engine.workspace import Workspace
 
 pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
@@ -28,6 +29,10 @@ def test_it_is_kept_while_its_pools_come_and_go(place: Workspace) -> None:
     place.config("azure", "gpu", "true")
     place.up("azure").fine()
     assert place.cloud.one("keyvault:Secret", "azure-gpu") is kept
+
+    place.config("azure", "protected", "false")
+    place.up("azure").fine()
+    assert not place.cloud.of(LOCK)
 
 
 def what_must_stay_is_locked_and_what_has_to_change_is_not(place: Workspace) -> None:

@@ -20,6 +20,7 @@ def test_it_comes_whole_stays_and_goes_when_it_is_told_to(place: Workspace, clou
     assert [thing.name for thing in place.cloud.of("core/v1:Secret")] == ["llm-prod-services-cluster-secret"]
     place.up(cloud, "--expect-no-changes").fine()
 
+    place.cloud.pushed.update(registry.id for registry in place.cloud.of("ecr/repository:Repository"))
     before = dict(place.cloud.things)
     assert "protected" in place.pulumi(cloud, "destroy", "--yes", "--suppress-progress").refused().output
     assert "call this with --production" in place.teardown(cloud, "prod").stderr
@@ -39,6 +40,13 @@ def test_aws_itself_keeps_a_cluster_that_pulumi_would_delete(place: Workspace) -
     told = place.pulumi("aws", "destroy", "--yes", "--skip-preview", "--suppress-progress").refused().output
     assert f"DeletionProtection: {CLUSTERS['aws']} llm-prod cannot be deleted" in told
     assert place.cloud.of(CLUSTERS["aws"])
+
+    before = dict(place.cloud.things)
+    place.cloud.fail_once("update", CLUSTERS["aws"], "llm-prod", "AccessDenied: not today")
+    stopped = place.teardown("aws", "prod", "--production")
+    assert stopped.returncode == 1
+    assert "llm-prod is still protected: put right what it says" in stopped.stderr
+    assert place.cloud.things.keys() == before.keys()
 
     done = place.teardown("aws", "prod", "--production")
     assert done.returncode == 0, done.stdout + done.stderr
