@@ -274,6 +274,8 @@ class Choice(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     usd_per_1k_tokens: float | None
     estimated_usd: float | None
+    #: Tokens of one request: what its servers say, or None where they do not.
+    window: int | None = None
 
 
 class Rejection(Struct, frozen=True):

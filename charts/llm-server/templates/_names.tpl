@@ -17,7 +17,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
-llm-platform/pool-name: {{ .Values.pool.name }}
+llm-platform/pool-name: {{ .Values.pool.name | quote }}
 {{- end -}}
 
 {{- define "llm-server.image" -}}

@@ -8,7 +8,7 @@
 {{- $tls := not (empty (dig "server" "tls" dict $config)) -}}
 {{- if and .Values.tls.secretName (not $tls) }}{{ fail "tls.secretName: config does not use it: say server.tls with certFile /etc/llm-router-tls/tls.crt and keyFile /etc/llm-router-tls/tls.key there" }}{{ end -}}
 {{- if and $tls (not .Values.tls.secretName) }}{{ fail "config.server.tls: name the Secret of its files in tls.secretName" }}{{ end -}}
-{{- if and .Values.monitoring.serviceMonitor.enabled (ne (dig "admin" "metrics" "" $config) "0.0.0.0:9464") }}{{ fail "monitoring.serviceMonitor: nobody listens: put admin.metrics: 0.0.0.0:9464 into config" }}{{ end -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled (not (has (dig "admin" "metrics" "" $config) (list "0.0.0.0:9464" "[::]:9464"))) }}{{ fail "monitoring.serviceMonitor: nobody listens: put admin.metrics: 0.0.0.0:9464 into config" }}{{ end -}}
 {{- else if .Values.keysSecret -}}
 {{- fail "keysSecret: it belongs to config; the Secret existingSecrets.config has keys.yaml itself" -}}
 {{- end -}}

@@ -112,9 +112,9 @@ class Plan:
 
 def _larger(choices: Sequence[Choice], than: Choice) -> list[Choice]:
     """Those whose window is larger; one that is not known may be."""
-    window = than.target.context_length
-    return [
-        other
-        for other in choices
-        if window is None or other.target.context_length is None or other.target.context_length > window
-    ]
+    least = _window(than)
+    return [other for other in choices if least is None or (window := _window(other)) is None or window > least]
+
+
+def _window(choice: Choice) -> int | None:
+    return choice.target.context_length if choice.window is None else choice.window

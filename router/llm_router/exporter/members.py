@@ -3,6 +3,7 @@ anew, and what was measured outlives a pool at zero."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from ..model import ServedModel, State
@@ -50,7 +51,13 @@ class Members:
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
-        return tuple({model.name: model for member in self.up for model in member.models}.values())
+        """Each with the smallest window that a member has for it: any of them may be asked."""
+        smallest: dict[str, ServedModel] = {}
+        for model in (model for member in self.up for model in member.models):
+            known = smallest.get(model.name)
+            if known is None or (model.context_length or math.inf) < (known.context_length or math.inf):
+                smallest[model.name] = model
+        return tuple(smallest.values())
 
     @property
     def capacity(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import httpx
@@ -32,8 +33,9 @@ class ExporterStatus:
 
     async def _fetch(self) -> ClusterStatus:
         try:
-            code, body = await fetched(self._client, self._url, (), timeout_s=TIMEOUT_S)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(TIMEOUT_S):
+                code, body = await fetched(self._client, self._url, (), timeout_s=TIMEOUT_S)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise ScrapeFailed(str(error) or type(error).__name__) from error
         if code != 200 or len(body) > MAX_BODY_BYTES:
             raise ScrapeFailed(f"status {code}, {len(body)} bytes")

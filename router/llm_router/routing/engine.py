@@ -310,6 +310,7 @@ def _choices(order: Order, verdict: _Verdict) -> tuple[Choice, ...]:
                 reason=reason,
                 usd_per_1k_tokens=taken.usd_per_1k_tokens,
                 estimated_usd=taken.estimated_usd,
+                window=taken.view.window,
             )
         )
     return tuple(choices)

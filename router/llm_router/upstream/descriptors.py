@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -18,7 +19,9 @@ def take_descriptors() -> None:
     asked_for, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = ENOUGH if most == resource.RLIM_INFINITY else min(ENOUGH, most)
     if asked_for != resource.RLIM_INFINITY and asked_for < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        # macOS grants fewer than it says, and a sandbox none.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def out_of_descriptors() -> bool:

@@ -103,8 +103,8 @@ class Sender:
         """The same error; a credential of ours that it quotes is masked."""
         message, param = refused.message, refused.param
         for secret in self._secrets():
-            message = message.replace(secret, MASK)
-            param = param and param.replace(secret, MASK)
+            message = _without(secret, message)
+            param = param and _without(secret, param)
         return UpstreamRefused(
             refused.status,
             refused.code,
@@ -127,3 +127,12 @@ class Sender:
 
 def _content_type(headers: Headers) -> str:
     return next((value for name, value in headers if name == "content-type"), "application/json")
+
+
+def _without(secret: str, text: str) -> str:
+    """Also where the text was cut within it."""
+    text = text.replace(secret, MASK)
+    for length in range(len(secret) - 1, LEAST_SECRET_BYTES - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + MASK
+    return text

@@ -23,6 +23,16 @@ def wrong(path: str, value: Any) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.parametrize("name", ["1234", "on", "null"])
+def test_a_pools_name_stays_a_text_wherever_it_stands(name: str) -> None:
+    """Kubernetes takes nothing else for a label."""
+    on_all = {"monitoring": {"podMonitor": {"enabled": True}}, "autoscaling": {"mode": "hpa"}}
+    for each in render("llm-server", MINIMAL, wrong("pool.name", name), on_all):
+        pod = each["spec"].get("template", {"metadata": {}}) if "spec" in each else {"metadata": {}}
+        for labels in (each["metadata"]["labels"], pod["metadata"].get("labels", {})):
+            assert all(isinstance(value, str) for value in labels.values()), each["kind"]
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

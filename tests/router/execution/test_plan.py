@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from llm_router.config.schema import Failover, Fallback
 from llm_router.errors import (
@@ -96,6 +97,13 @@ def test_context_overflow_goes_only_to_larger_windows() -> None:
     overflow = refused(400, "context_length_exceeded")
     assert followed([overflow, overflow], Failover(), small, same, larger) == ["small", "larger"]
     assert followed([overflow], Failover(), small, same) == ["small"]
+
+
+def test_what_the_servers_say_of_their_window_counts_more_than_the_configuration() -> None:
+    less, same = structs.replace(choice("less", 8192), window=4096), choice("same", 8192)
+    overflow = refused(400, "context_length_exceeded")
+    assert followed([overflow, overflow], Failover(), less, same) == ["less", "same"]
+    assert followed([overflow], Failover(), same, less) == ["same"]
 
 
 def test_a_target_never_answers_twice_by_failover() -> None:

@@ -38,6 +38,7 @@ class Scripted:
     health: int = 200
     slots: int = 4
     model: str = "tiny"
+    context: int = 1024
     processing: int = 0
     deferred: int = 0
     tokens: int = 0
@@ -56,7 +57,7 @@ class Scripted:
             return httpx.Response(self.health)
         if request.url.path == "/props":
             self.props_asked += 1
-            settings = {"n_ctx": 1024}
+            settings = {"n_ctx": self.context}
             return httpx.Response(200, json={"total_slots": self.slots, "default_generation_settings": settings})
         if request.url.path == "/v1/models":
             return httpx.Response(200, json={"object": "list", "data": [{"id": self.model}]})
@@ -188,6 +189,11 @@ def test_with_all_slots_busy_one_more_request_costs_its_share_of_a_node(benches:
     status = pool.collect()
     assert (status.slots_busy, status.queue_depth) == (4, 3)
     assert status.usd_per_1k_tokens.marginal == status.usd_per_1k_tokens.capacity
+
+
+def test_the_window_is_the_smallest_that_a_server_has(benches: list[Bench]) -> None:
+    pool = bench(benches, Scripted(context=2048), Scripted(context=1024), Scripted(context=4096))
+    assert pool.collect().models == (ServedModel("tiny", 1024),)
 
 
 def test_servers_add_up_and_one_that_is_not_measured_counts_like_the_others(benches: list[Bench]) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from yarl import URL
 
+from llm_router.errors import UpstreamRefused
 from llm_router.model import Target
 from llm_router.routing.facts import MAX_TOKENS, read_chat
 from llm_router.upstream.client import Client
 from llm_router.upstream.http1 import Http1Client
-from llm_router.upstream.sender import Sender
+from llm_router.upstream.sender import MASK, Sender
 from llm_router.upstream.signing import Signer
 from llm_router.upstream.wire import WIRES
 from tests.router.upstream.raw import OK, STACKS, SYSTEM, Stack, Upstream, head
@@ -101,3 +102,18 @@ def test_what_is_sent_again_over_a_fresh_connection_is_signed_anew(stack: Stack)
 @pytest.mark.parametrize("wire", WIRES)
 def test_without_an_operator_s_bound_the_caller_s_goes_out_as_it_is(wire: str) -> None:
     assert bounds(outgoing(wire, "m", {"max_tokens": 5000}, None)) == {5000}
+
+
+def test_a_key_within_which_a_message_was_cut_is_masked_too() -> None:
+    key = "key-of-0123456789abcdef"
+    sender = Sender(
+        target=Target(name="t", kind="provider", owner="t", model="m", context_length=None),
+        wire=WIRES["openai"],
+        base_url="http://127.0.0.1:9/v1",
+        client=Http1Client(connect_timeout_s=20.0),
+        unix_time=lambda: 0.0,
+        tls=SYSTEM,
+        credentials=(("authorization", f"Bearer {key}"),),
+    )
+    for said, shown in ((f"no {key} here", "no *** here"), (f"no {key[:12]}", "no ***"), ("no key", "no key")):
+        assert sender.masked(UpstreamRefused(500, "x", said)).message == shown.replace("***", MASK)

@@ -83,14 +83,22 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], tuple[int, str]], ...] = (
 _INVALID = (400, "invalid_request_error")
 _OF_THE_REQUEST: Mapping[int, tuple[tuple[re.Pattern[str], tuple[int, str]], ...]] = {
     403: (
-        (re.compile(r"not allowed to request", re.I), (400, "unsupported_parameter")),
+        (re.compile(r"not allowed to request (top_)?logprobs", re.I), (400, "unsupported_parameter")),
         (re.compile(r"permission to access the file", re.I), _INVALID),
     ),
-    500: ((re.compile(r"failed to parse (messages|tools?)\b|\[json\.exception\.|jinja exception", re.I), _INVALID),),
+    500: (
+        (
+            re.compile(
+                r"failed to parse (messages|tools?)\b|\[json\.exception\.(?!type_error\.316\b)|jinja exception", re.I
+            ),
+            _INVALID,
+        ),
+    ),
 }
 """Answers that are about what was asked for, whatever their code says: OpenAI's 403 for ``logprobs``, Gemini's for a
 file, llama.cpp's 500 for messages of a wrong form or in an order that its chat template does not take. That is the
-caller's to mend, and no reason to keep everybody from the target, as a refused key or a broken server is."""
+caller's to mend, and no reason to keep everybody from the target, as a refused key or a broken server is. (Its 316 is
+about what the model said.)"""
 _READ_THE_MESSAGE = frozenset({400, 403, 413, 422})
 
 _BY_STATUS: Mapping[int, str] = {
@@ -183,7 +191,7 @@ def _in_band_status(told: Told) -> int:
 def _by_name(told: Told, status: int | None) -> tuple[int, str] | None:
     if status == 402 or "402" in told.words:  # Gemini calls it RESOURCE_EXHAUSTED, as it does a rate limit
         return _QUOTA
-    for pattern, meaning in _OF_THE_REQUEST.get(_in_band_status(told) if status is None else status, ()):
+    for pattern, meaning in _OF_THE_REQUEST.get(status or 0, ()):
         if pattern.search(told.message):
             return meaning
     for word in told.words:

@@ -188,6 +188,12 @@ CASES = [
         llama(500, "Failed to parse tool call arguments as JSON: parse error at line 1", "server_error"),
         INVALID,
     ),
+    (
+        "llama.cpp",
+        500,
+        llama(500, "[json.exception.type_error.316] invalid UTF-8 byte at index 3", "server_error"),
+        (500, "server_error"),
+    ),
     ("llama.cpp", 500, llama(500, "Failed to parse tools: Missing tool type: 5; tools = [5]", "server_error"), INVALID),
     (
         "llama.cpp",
