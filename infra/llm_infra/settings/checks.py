@@ -11,7 +11,7 @@ from itertools import combinations
 from .. import estimate, naming
 from ..errors import Problem
 from ..router_fragment import HOST, TAG
-from ..tables import kubernetes_versions, machines, prices
+from ..tables import kubernetes_versions, machines, models, prices
 from . import places
 from .model import NodePool, Platform
 
@@ -27,6 +27,7 @@ def problems(platform: Platform, *, today: date, accept_unlisted: bool) -> list[
         *_networks(platform),
         *_endpoint(platform),
         *_sizes(platform),
+        *_contexts(platform),
         *places.zones(platform),
     ]
     if not accept_unlisted:
@@ -134,6 +135,15 @@ def _sizes(platform: Platform) -> Iterator[Problem]:
             yield Problem(f"{pool.kind}MachineTypes", "empty: name at least one machine type")
         elif platform.cloud != "aws" and len(pool.machine_types) > 1:
             yield Problem(f"{pool.kind}MachineTypes", "a pool of this cloud has one machine type: keep the first")
+
+
+def _contexts(platform: Platform) -> Iterator[Problem]:
+    """The chart would refuse them, but only in Argo CD."""
+    for pool in platform.pools:
+        most = models.CONTEXT_LENGTHS.get(pool.model.name)
+        if most is not None and pool.model.context_length > most:
+            message = f"{pool.model.name} was made for {most} tokens: give at most that, or another {pool.kind}Model"
+            yield Problem(f"{pool.kind}ContextLength", message)
 
 
 def _machines(platform: Platform) -> Iterator[Problem]:

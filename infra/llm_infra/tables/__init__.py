@@ -1,1 +1,4 @@
-"""Dated tables of what clouds offer: the SDKs carry almost no such values, and a cloud refuses a wrong one late."""
+"""Tables of what is refused late, and therefore looked at early.
+
+Dated ones of what clouds offer, since their SDKs carry almost no such values, and what the catalogue's models take.
+"""

@@ -223,6 +223,30 @@ def test_one_machine_type_a_pool_where_the_cloud_takes_one(cloud: Cloud) -> None
     ]
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_context_that_the_model_was_not_made_for(cloud: Cloud) -> None:
+    """Told here, since the chart's refusal is seen in Argo CD only, when the stack is up."""
+    assert refused(cloud, cpuContextLength=4096, gpuModel="qwen3-8b", gpuContextLength=32_769) == [
+        "cpuContextLength: tinyllama-1.1b-chat was made for 2048 tokens: give at most that, or another cpuModel",
+        "gpuContextLength: qwen3-8b was made for 32768 tokens: give at most that, or another gpuModel",
+    ]
+    assert refused(cloud, cpuContextLength=2049, acceptUnlisted=True)  # which is about what the cloud has
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cpuContextLength": 2048, "gpuModel": "qwen3-8b", "gpuContextLength": 32_768},
+        {"cpuModel": "of-my-own-catalogue", "cpuContextLength": 1_000_000},
+        {"gpu": False, "gpuContextLength": 1_000_000},
+    ],
+    ids=["what it was made for", "a model that is not listed", "no such pool"],
+)
+def test_a_context_that_nothing_speaks_against(cloud: Cloud, changes: dict[str, Any]) -> None:
+    assert loaded(cloud, **changes).platform.cpu.model.context_length == changes.get("cpuContextLength", 2048)
+
+
 def test_versions_that_are_unknown_or_out_of_support() -> None:
     (unknown,) = refused("azure", kubernetesVersion="1.33")
     assert "'1.33' is not offered by azure: choose one of 1.34, 1.35" in unknown
