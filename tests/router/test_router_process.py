@@ -45,6 +45,7 @@ def standins() -> Iterator[Standins]:
 
 @contextmanager
 def serving(standins: Standins, folder: Path, **server: str | bool | int) -> Iterator[tuple[Process, str, Path]]:
+    standins.clear()
     port = free_port()
     config = folder / "router.yaml"
     write(config, standins, port, "openai", "anthropic", "gemini", **server)
