@@ -45,6 +45,7 @@ class _Scales:
         self._live = 0
         self._roots = roots
         self._targets: dict[str, list[Any]] = {}
+        self._visited: set[str] = set()
 
     def visit(self, schema: Any, depth: int) -> None:
         if not isinstance(schema, Mapping):
@@ -54,14 +55,31 @@ class _Scales:
         if isinstance(schema.get("pattern"), str):
             self._weigh_pattern(schema["pattern"])
         _check_types(schema)
+        if _listed(schema, "anyOf") or _listed(schema, "oneOf"):
+            self._add(self._beginnings(schema, depth) ** 2 // 32)
         if _listed(schema, "allOf"):
             self._add(sum(self._component(each, depth + 1) for each in _listed(schema, "allOf")) ** 2)
         ref = schema.get("$ref")
-        if isinstance(ref, str) and ref not in self._targets:
+        if isinstance(ref, str) and ref not in self._visited:
+            self._visited.add(ref)
             for target in self._resolved(ref):
                 self.visit(target, depth + 1)
         for inner in _inner(schema):
             self.visit(inner, depth + 1)
+
+    def _beginnings(self, schema: Any, depth: int) -> int:
+        """In how many ways it goes on after a quote or a brace, which are all kept in mind at once; a reference's as
+        often as it is to choose from."""
+        if not isinstance(schema, Mapping):
+            return 1
+        below = [each for name in ("anyOf", "oneOf") for each in _listed(schema, name)]
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            below += self._resolved(ref)
+        self._check_depth(depth)
+        self._add(2 + len(below))
+        own = len(_listed(schema, "enum")) + _optional(schema)
+        return max(own + sum(self._beginnings(each, depth + 1) for each in below), 1)
 
     def _weigh_pattern(self, pattern: str) -> None:
         """All patterns' places together are squared, because they may be those of one choice."""
@@ -96,10 +114,13 @@ class _Scales:
         return self._targets[ref]
 
     def _step(self, schema: Mapping[str, Any], depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise TooMuch
+        self._check_depth(depth)
         self._add(_WORK_OF_SCHEMA + sum(len(_listed(schema, name)) for name in _LISTS))
         self._add(sum(len(_listed(schema, name)) ** 2 for name in _ALTERNATIVES) // 8)
+
+    def _check_depth(self, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise TooMuch
 
     def _add(self, work: int) -> None:
         self.work += work

@@ -72,6 +72,8 @@ HEAVY: dict[str, Any] = {
     "merged": {"allOf": [{"anyOf": [optional(200, f"of{n}_") for n in range(10)]}]},
     "merged enum": {"allOf": [{"enum": [f"value{n}" for n in range(2100)]}]},
     "merged uses": used(60, optional(60)),
+    "values to choose from": {"anyOf": [{"enum": [f"{n} {m}" for m in range(150)]} for n in range(100)]},
+    "uses to choose from": {"$defs": {"x": {"enum": [*"abcdefghij"] * 20}}, "anyOf": [{"$ref": "#/$defs/x"}] * 200},
     "uses of uses": at_each_level(40),
     "use of itself": {"$defs": {"x": {"$ref": "#/$defs/x"}}, "allOf": [{"$ref": "#/$defs/x"}]},
     "chain": {"$defs": {f"x{n}": {"$ref": f"#/$defs/x{n + 1}"} for n in range(200)}, "$ref": "#/$defs/x0"},
