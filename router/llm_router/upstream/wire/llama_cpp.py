@@ -37,8 +37,6 @@ _UNSUPPORTED = frozenset({"n", "logprobs", "audio"})
 
 
 _WITH_SCHEMAS = frozenset({"response_format", "tools"})
-_SMALL = 4000
-"""Bytes in which no schema is much work, unless it has a pattern."""
 
 
 class LlamaCppWire(OpenAIWire):
@@ -83,12 +81,23 @@ def _check_parts(message: Message, where: str) -> None:
 
 def _check_work(name: str, raw: Raw) -> None:
     """One schema may keep the server from answering anybody for longer than anybody waits."""
-    if len(bytes(raw)) < _SMALL and b"pattern" not in bytes(raw):
-        return
     try:
-        weigh(msgspec.json.decode(raw))
+        weigh(*_schemas(name, msgspec.json.decode(raw)))
     except (TooMuch, RecursionError) as exc:
         raise unsupported_field(name, "A schema of this size", "llama.cpp") from exc
+
+
+def _schemas(name: str, value: Any) -> list[Any]:
+    """Where it takes them from."""
+    if name == "response_format":
+        return [_inside(value, "json_schema", "schema"), _inside(value, "schema")]
+    return [_inside(tool, "function", "parameters") for tool in (value if isinstance(value, list) else ())]
+
+
+def _inside(value: Any, *names: str) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _name_one_tool(fields: dict[str, Raw]) -> None:
